@@ -1,0 +1,44 @@
+/**
+ * text → Analysis: the one pure function behind the editor, the command line and the preview. Built once per document
+ * version, immutable, never throws on user text.
+ */
+import type { Graph } from "#shared/graph/graph.ts";
+import { infer, type ShapeReport } from "#shared/graph/infer.ts";
+import { dialects } from "./dialects/index.ts";
+import type { Context, Dialect } from "./dialects/dialect.ts";
+import { diagnose, fromSyntax } from "./rules/index.ts";
+import type { Diagnostic } from "./rules/rule.ts";
+import { parse } from "./syntax/parse.ts";
+import type { Parsed } from "./syntax/tree.ts";
+
+export interface Analysis {
+  readonly text: string;
+  readonly parsed: Parsed;
+  readonly dialect: Dialect;
+  readonly graph: Graph;
+  readonly report: ShapeReport;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Options that come from flags and settings rather than from the file. */
+export type Options = Partial<Pick<Context, "input" | "scale">>;
+
+/** Analyses a file, or returns null where it is no model: then nothing at all is shown for it. */
+export function analyse(text: string, path: string, options: Options = {}): Analysis | null {
+  const candidates = dialects.filter((dialect) => dialect.sniff(text, path));
+  if (candidates.length === 0) return null;
+  const parsed = parse(text, path);
+  const root = parsed.root;
+  const dialect = root ? candidates.find((candidate) => candidate.matches(root, path)) : undefined;
+  if (!root || !dialect) return null;
+  const context: Context = {
+    path,
+    input: options.input ?? null,
+    scale: options.scale ?? null,
+    comments: () => parsed.comments,
+  };
+  const lowered = dialect.lower(root, context);
+  const report = infer(lowered.graph, lowered.findings);
+  const diagnostics = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems));
+  return { text, parsed, dialect, graph: lowered.graph, report, diagnostics };
+}

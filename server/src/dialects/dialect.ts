@@ -1,0 +1,58 @@
+/**
+ * What a model format is to the rest of the server: how it is recognised, lowered to a graph, and put back into words.
+ */
+import type { Graph } from "#shared/graph/graph.ts";
+import type { Finding } from "#shared/ops/finding.ts";
+import type { Dim } from "#shared/shape/dim.ts";
+import type { Layout, Tensor } from "#shared/shape/tensor.ts";
+import type { Comment, Tree } from "../syntax/tree.ts";
+
+/** What the check of one file is told from outside the tree: settings, command-line flags, directives in comments. */
+export interface Context {
+  /** The file's path or URI, for dialects marked by name. */
+  readonly path: string;
+  /** Input size from a flag, a directive or a setting, e.g. [3, 640, 640]; null where the file decides. */
+  readonly input: readonly number[] | null;
+  /** A model scale such as YOLO's "n". */
+  readonly scale: string | null;
+  readonly comments: () => readonly Comment[];
+}
+
+export interface Lowered {
+  readonly graph: Graph;
+  readonly findings: readonly Finding[];
+}
+
+/** How a dialect says things: parameters by its own names, shapes in its own notation. */
+export interface Words {
+  /** The file's name for an operator's parameter: `filters` for out_channels. */
+  param(op: string, name: string): string;
+  /** The file's name for an operator: `Dense` for Linear. */
+  op(name: string): string;
+  /** `[N, 6, 28, 28]` or `(None, 28, 28, 6)`. */
+  shape(tensor: Tensor): string;
+  dim(dim: Dim): string;
+}
+
+export interface Dialect {
+  readonly name: string;
+  readonly words: Words;
+  /**
+   * Cheap and conservative: true where the text or path could be this dialect, before anything is parsed. Files that no
+   * dialect claims are never parsed.
+   */
+  sniff(text: string, path: string): boolean;
+  /** Looks at the root's own top keys only. */
+  matches(root: Tree, path: string): boolean;
+  /** Never throws and never stops at the first problem. */
+  lower(root: Tree, context: Context): Lowered;
+  /** Operator words of the format, for completion and "did you mean". */
+  readonly vocabulary: () => readonly string[];
+}
+
+/** The names and batch symbol of one notation; `(None, …)` for Keras, `[N, …]` otherwise. */
+export function shapeText(tensor: Tensor, dim: (dim: Dim) => string, brackets: "[]" | "()" = "[]"): string {
+  return `${brackets[0]}${tensor.dims.map(dim).join(", ")}${brackets[1]}`;
+}
+
+export type { Layout };

@@ -1,0 +1,95 @@
+/**
+ * What can be wrong with a model, as data. Words, severities and fixes belong to the rule of the same code in
+ * server/src/rules; a code without a rule does not compile there.
+ */
+import type { Dim } from "../shape/dim.ts";
+import type { Tensor } from "../shape/tensor.ts";
+import type { WindowUse } from "../shape/window.ts";
+import type { Plain } from "./param.ts";
+
+/** Text offsets, end exclusive. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where in a layer (or in the file) a finding is; the node's origin turns it into a range. */
+export type At =
+  | { readonly kind: "layer" }
+  | { readonly kind: "type" }
+  | { readonly kind: "param"; readonly name: string; readonly index?: number }
+  | { readonly kind: "input"; readonly index: number }
+  | { readonly kind: "range"; readonly range: Range };
+
+export const AT_LAYER: At = { kind: "layer" };
+export const AT_TYPE: At = { kind: "type" };
+export function atParam(name: string, index?: number): At {
+  return index === undefined ? { kind: "param", name } : { kind: "param", name, index };
+}
+export function atInput(index: number): At {
+  return { kind: "input", index };
+}
+export function atRange(range: Range): At {
+  return { kind: "range", range };
+}
+
+/** The data each code carries. Names of operators and parameters are canonical; rules translate them to the file's words. */
+export interface FindingData {
+  /** The text is not YAML or JSON here. */
+  syntax: { readonly message: string };
+  "duplicate-key": { readonly key: string; readonly first: Range };
+  "unknown-layer": { readonly type: string; readonly candidates: readonly string[] };
+  /** A key that neither the format nor the operator knows. `of` says whose keys: an operator's name, or "the model". */
+  "unknown-parameter": { readonly name: string; readonly of: string; readonly candidates: readonly string[] };
+  "missing-parameter": { readonly name: string; readonly of: string };
+  /** `expected` completes "must be …". */
+  "bad-value": { readonly name: string; readonly value: Plain | undefined; readonly expected: string };
+  "unknown-reference": { readonly name: string; readonly candidates: readonly string[]; readonly detail?: string };
+  cycle: { readonly path: readonly string[] };
+  /** A limit of ConvLint, not of a framework: expansion, nesting or size. */
+  "too-large": { readonly what: string; readonly limit: string };
+  /** The operator cannot take a tensor of this rank. `expected` completes "needs …". */
+  "wrong-rank": { readonly input: Tensor; readonly expected: string };
+  "wrong-input-count": { readonly got: number; readonly expected: string };
+
+  /** A window that does not divide the input: `unread` real cells lost, or 0 where only padding is dropped. */
+  "non-integer-size": { readonly use: WindowUse; readonly input: Tensor; readonly unread: number };
+  "window-too-large": { readonly use: WindowUse; readonly input: Tensor };
+  "channels-mismatch": { readonly param: string; readonly written: number; readonly actual: Dim; readonly input: Tensor };
+  "groups-divide": { readonly groups: number; readonly what: string; readonly count: Dim };
+  /** The channel count (or an axis) must divide by a factor: PixelShuffle, PixelUnshuffle, ChannelShuffle, GLU, Chunk. */
+  "not-divisible": { readonly what: string; readonly size: Dim; readonly by: number; readonly why: string };
+  "concat-mismatch": {
+    readonly axis: number;
+    readonly dim: number;
+    readonly inputs: readonly Tensor[];
+    readonly index: number;
+  };
+  "add-mismatch": { readonly dim: number; readonly inputs: readonly Tensor[]; readonly index: number };
+  "features-mismatch": {
+    readonly written: number;
+    readonly actual: Dim;
+    readonly input: Tensor;
+    readonly param: string;
+    /** The tensor before the Flatten that produced `input`, where there is one. */
+    readonly flattened?: Tensor;
+  };
+  /** The total number of elements changes: Reshape, Unflatten, Fold. */
+  "reshape-mismatch": { readonly from: readonly Dim[]; readonly to: readonly Dim[]; readonly why: string };
+  "padding-too-large": { readonly padding: Dim; readonly limit: number | Dim; readonly why: string };
+  "same-with-stride": { readonly stride: readonly number[] };
+  "output-padding-too-large": { readonly outputPadding: number; readonly stride: number; readonly dilation: number };
+  "skips-pixels": { readonly use: WindowUse; readonly input: Tensor };
+  "dead-layer": Record<never, never>;
+  "empty-output": { readonly output: Tensor; readonly fatal: boolean; readonly why: string };
+}
+
+export type FindingCode = keyof FindingData;
+
+/** One problem. `node` indexes the graph's nodes; null where it belongs to the file and `at` is a range. */
+export type Finding = {
+  readonly [C in FindingCode]: { readonly code: C; readonly node: number | null; readonly at: At; readonly data: FindingData[C] };
+}[FindingCode];
+
+/** How an operator or a dialect states a finding. */
+export type Report = <C extends FindingCode>(code: C, at: At, data: FindingData[C]) => void;

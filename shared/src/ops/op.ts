@@ -1,0 +1,118 @@
+/**
+ * What an operator is: defined once, read by inference, completion, hover, JSON Schema, docs, rules and the engine.
+ */
+import type { Dim } from "../shape/dim.ts";
+import type { Tensor } from "../shape/tensor.ts";
+import type { WindowUse } from "../shape/window.ts";
+import type { Report } from "./finding.ts";
+import { type Attrs, type Params, type Plain, Refusal } from "./param.ts";
+
+/** A learned (or running) tensor of an operator, under the name PyTorch's state_dict uses. */
+export interface WeightSpec {
+  readonly name: string;
+  readonly dims: readonly Dim[];
+  /** Running statistics are not parameters. */
+  readonly trainable: boolean;
+}
+
+/** One application of an operator to known inputs. */
+export interface Call<A> {
+  readonly attrs: A;
+  readonly inputs: readonly Tensor[];
+  readonly report: Report;
+  /** The tensor that entered the Flatten which produced input `index`, for messages; undefined elsewhere. */
+  flattenedFrom(index: number): Tensor | undefined;
+}
+
+/** The geometry record of one call: shapes, cost, receptive field, hover and kernels all read this. */
+export interface Inference {
+  readonly outputs: readonly Tensor[];
+  /** One per spatial axis, for operators that move a window. */
+  readonly windows?: readonly WindowUse[];
+  readonly weights?: readonly WeightSpec[];
+  /** Multiply-accumulates for one sample (batch counted as 1). Absent means none. */
+  readonly macs?: Dim;
+}
+
+/** How many inputs an operator takes. */
+export interface Arity {
+  readonly least: number;
+  readonly most: number;
+}
+
+export const UNARY: Arity = { least: 1, most: 1 };
+
+export interface OpDefinition<P extends Params> {
+  /** The canonical name, PyTorch's where it has one. */
+  readonly name: string;
+  /** One line of docs. */
+  readonly summary: string;
+  readonly params: P;
+  /** Default: exactly one. */
+  readonly inputs?: Arity;
+  /**
+   * Shapes and cost. Reports what the framework refuses through `call.report` and still returns outputs of the right
+   * rank, with unknown dims where they cannot be known. Never throws on any attribute its params accept.
+   */
+  infer(call: Call<Attrs<P>>): Inference;
+  /**
+   * What an output position sees of the inputs. `windows` (default when infer returns windows), `point` (default
+   * otherwise): elementwise; `all`: everything, as after Flatten or global pooling.
+   */
+  readonly field?: "point" | "all";
+  /** Rank-preserving stand-in where attributes are broken; default: the first input with unknown spatial and channel dims. */
+  recover?(attrs: Partial<Attrs<P>>, inputs: readonly Tensor[]): Inference;
+  /** A layer in the native format's words, and the shapes it maps; a test runs every one. */
+  readonly example: OpExample;
+}
+
+export interface OpExample {
+  readonly attrs: Readonly<Record<string, Plain>>;
+  readonly inputs: readonly (readonly number[])[];
+  readonly output: readonly number[];
+}
+
+/** An operator of any parameters, as the graph holds it. */
+export type Operator = OpDefinition<any>;
+
+export function defineOp<P extends Params>(definition: OpDefinition<P>): OpDefinition<P> {
+  return definition;
+}
+
+export type ParamProblem =
+  | { readonly kind: "unknown"; readonly name: string }
+  | { readonly kind: "missing"; readonly name: string }
+  | { readonly kind: "bad"; readonly name: string; readonly expected: string; readonly index?: number };
+
+/**
+ * Decodes written values into an operator's attributes. Where `problems` is not empty, `attrs` lacks the attributes that
+ * are missing or bad; the others are there.
+ */
+export function decodeAttrs(
+  op: Operator,
+  written: ReadonlyMap<string, Plain>,
+): { readonly attrs: Record<string, unknown>; readonly problems: readonly ParamProblem[] } {
+  const attrs: Record<string, unknown> = {};
+  const problems: ParamProblem[] = [];
+  const params = op.params as Params;
+  for (const name of written.keys()) if (!Object.hasOwn(params, name)) problems.push({ kind: "unknown", name });
+  for (const name in params) {
+    const param = params[name]!;
+    const value = written.get(name);
+    if (value === undefined) {
+      if (param.required) problems.push({ kind: "missing", name });
+      else attrs[name] = param.default;
+      continue;
+    }
+    const parsed = param.type.parse(value);
+    if (parsed instanceof Refusal) {
+      problems.push({
+        kind: "bad",
+        name,
+        expected: parsed.expected,
+        ...(parsed.index === undefined ? {} : { index: parsed.index }),
+      });
+    } else attrs[name] = parsed;
+  }
+  return { attrs, problems };
+}
