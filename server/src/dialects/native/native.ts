@@ -1,0 +1,28 @@
+/**
+ * ConvLint's own format (marked by `cnn: 1` or the file name `*.cnn.yaml`): PyTorch's operators and parameters in a list
+ * of layers, with names, blocks, repeats and variables.
+ */
+import { operators } from "#shared/ops/index.ts";
+import { entryOf, get } from "../../syntax/tree.ts";
+import { type Dialect, shapeText, type Words } from "../dialect.ts";
+import { lower } from "./lower.ts";
+
+const FILE_NAME = /\.cnn\.(ya?ml|json)$/i;
+const MARK = /(^|[{,\n\r\uFEFF])\s*["']?cnn["']?\s*:/;
+
+export const nativeWords: Words = {
+  param: (_op, name) => name,
+  op: (name) => name,
+  dim: String,
+  shape: (tensor) => shapeText(tensor, String),
+};
+
+export const native: Dialect = {
+  name: "native",
+  words: nativeWords,
+  sniff: (text, path) => FILE_NAME.test(path) || (text.includes("cnn") && MARK.test(text)),
+  matches: (root, path) =>
+    FILE_NAME.test(path) || (entryOf(root, "cnn") !== undefined && get(root, "cnn")?.kind === "scalar"),
+  lower,
+  vocabulary: () => [...operators.keys()],
+};
