@@ -12,7 +12,11 @@ const installed = join(root, "node_modules", ".package-lock.json");
 const stale = !existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs;
 if (stale) {
   console.log("setup: installing the packages of package-lock.json …");
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (status !== 0) {
     console.error("setup: npm ci failed; mend what it says above and run the command again.");
     process.exit(status ?? 1);

@@ -7,7 +7,11 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-const child = spawn(process.execPath, [mocha, "test/**/*.test.ts", "--ignore", "test/vscode/**", ...process.argv.slice(2)], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+const child = spawn(
+  process.execPath,
+  [mocha, "test/**/*.test.ts", "--ignore", "test/vscode/**", ...process.argv.slice(2)],
+  { cwd: root, stdio: ["ignore", "pipe", "inherit"] },
+);
 let output = "";
 child.stdout.on("data", (chunk) => {
   output += chunk;

@@ -4,8 +4,8 @@
  */
 import type { Graph } from "#shared/graph/graph.ts";
 import { infer, type ShapeReport } from "#shared/graph/infer.ts";
-import { dialects } from "./dialects/index.ts";
 import type { Context, Dialect } from "./dialects/dialect.ts";
+import { dialects } from "./dialects/index.ts";
 import { diagnose, fromSyntax } from "./rules/index.ts";
 import type { Diagnostic } from "./rules/rule.ts";
 import { parse } from "./syntax/parse.ts";

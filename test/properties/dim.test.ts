@@ -1,7 +1,21 @@
 /** Symbolic sizes at numbers equal numeric sizes, and the canonical form decides equality. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { add, agreesWhen, ceilDiv, compare, type Dim, evaluate, exactQuotient, floorDiv, mod, mul, sub, symbol, Unknown } from "#shared/shape/dim.ts";
+import {
+  add,
+  agreesWhen,
+  ceilDiv,
+  compare,
+  type Dim,
+  evaluate,
+  exactQuotient,
+  floorDiv,
+  mod,
+  mul,
+  sub,
+  symbol,
+  Unknown,
+} from "#shared/shape/dim.ts";
 
 type Step = { kind: "add" | "mul" | "floorDiv"; by: number };
 const steps = fc.array(
@@ -13,7 +27,10 @@ const steps = fc.array(
   { maxLength: 7 },
 );
 const run = (start: Dim, list: readonly Step[]): Dim =>
-  list.reduce<Dim>((dim, { kind, by }) => (kind === "add" ? add(dim, by) : kind === "mul" ? mul(dim, by) : floorDiv(dim, by)), start);
+  list.reduce<Dim>(
+    (dim, { kind, by }) => (kind === "add" ? add(dim, by) : kind === "mul" ? mul(dim, by) : floorDiv(dim, by)),
+    start,
+  );
 
 describe("dim", () => {
   it("a symbolic size at a number is the numeric size", () => {

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { evaluate, symbol } from "#shared/shape/dim.ts";
-import { effectiveKernel, makeWindow, outputSize, remainder, samePadding, transposedOutputSize, unreadInput } from "#shared/shape/window.ts";
+import {
+  effectiveKernel,
+  makeWindow,
+  outputSize,
+  remainder,
+  samePadding,
+  transposedOutputSize,
+  unreadInput,
+} from "#shared/shape/window.ts";
 
 const geometry = fc.record({
   n: fc.integer({ min: 1, max: 60 }),
@@ -19,7 +27,8 @@ describe("window", () => {
       fc.property(geometry, ({ n, ...parts }) => {
         const w = makeWindow(parts);
         const starts: number[] = [];
-        for (let at = 0; at + effectiveKernel(w) <= n + parts.padBefore + parts.padAfter; at += w.stride) starts.push(at);
+        for (let at = 0; at + effectiveKernel(w) <= n + parts.padBefore + parts.padAfter; at += w.stride)
+          starts.push(at);
         if (starts.length === 0) return assert.ok((outputSize(n, w) as number) <= 0);
         assert.equal(outputSize(n, w), starts.length);
         const lastRead = starts.at(-1)! + effectiveKernel(w) - parts.padBefore;

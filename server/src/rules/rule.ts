@@ -1,9 +1,8 @@
 /**
  * What a rule is: one diagnostic's code, severity, docs, examples and message, in one file per rule.
  */
-import type { Node } from "#shared/graph/graph.ts";
+import type { Graph, Node } from "#shared/graph/graph.ts";
 import type { ShapeReport } from "#shared/graph/infer.ts";
-import type { Graph } from "#shared/graph/graph.ts";
 import type { FindingCode, FindingData, Range } from "#shared/ops/finding.ts";
 import type { Words } from "../dialects/dialect.ts";
 

@@ -15,7 +15,10 @@ export interface Origin {
   readonly layer: Range;
   readonly type: Range;
   /** By canonical parameter name: the value as written, and the key where there is one. */
-  readonly params: ReadonlyMap<string, { readonly value: Range; readonly key?: Range; readonly items?: readonly Range[] }>;
+  readonly params: ReadonlyMap<
+    string,
+    { readonly value: Range; readonly key?: Range; readonly items?: readonly Range[] }
+  >;
   /** By input position, where the file names its inputs. */
   readonly inputs: readonly Range[];
 }

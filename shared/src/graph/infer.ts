@@ -50,7 +50,13 @@ export function infer(graph: Graph, preset: readonly Finding[] = []): ShapeRepor
   for (const node of inDependencyOrder(graph, findings)) reports[node.id] = inferNode(node, graph, reports, findings);
   // Nodes on a cycle were reported; they have no output.
   for (const node of graph.nodes) {
-    reports[node.id] ??= { inputs: node.inputs.map(() => null), outputs: [], inference: null, cost: NO_COST, field: null };
+    reports[node.id] ??= {
+      inputs: node.inputs.map(() => null),
+      outputs: [],
+      inference: null,
+      cost: NO_COST,
+      field: null,
+    };
   }
   return { nodes: reports, findings };
 }
@@ -84,7 +90,12 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
   };
 }
 
-export function finding<C extends FindingCode>(code: C, node: number | null, at: Finding["at"], data: FindingData[C]): Finding {
+export function finding<C extends FindingCode>(
+  code: C,
+  node: number | null,
+  at: Finding["at"],
+  data: FindingData[C],
+): Finding {
   return { code, node, at, data } as Finding;
 }
 
@@ -106,7 +117,10 @@ function recover(op: Operator, node: Node, inputs: readonly Tensor[]): Inference
 
 /** A tensor of the same rank and batch, nothing else known. */
 export function unknownLike(like: Tensor, why: string): Tensor {
-  return { dims: like.dims.map((dim, axis) => (axis === 0 && like.layout.batched ? dim : unknown(why))), layout: like.layout };
+  return {
+    dims: like.dims.map((dim, axis) => (axis === 0 && like.layout.batched ? dim : unknown(why))),
+    layout: like.layout,
+  };
 }
 
 function flattenedFrom(ref: Ref | null | undefined, graph: Graph, reports: readonly NodeReport[]): Tensor | undefined {
@@ -118,7 +132,8 @@ function flattenedFrom(ref: Ref | null | undefined, graph: Graph, reports: reado
     const after = outputOf(ref, reports);
     if (!node || !input || !before || !after) return undefined;
     if (node.op.name === "Flatten") return before;
-    if (before.dims.length !== after.dims.length || before.dims.some((dim, axis) => dim !== after.dims[axis])) return undefined;
+    if (before.dims.length !== after.dims.length || before.dims.some((dim, axis) => dim !== after.dims[axis]))
+      return undefined;
     ref = input;
   }
   return undefined;
@@ -198,7 +213,12 @@ function inDependencyOrder(graph: Graph, findings: Finding[]): Node[] {
         const start = path.findIndex((entry) => entry.node.id === ref.node);
         const loop = path.slice(start).map((entry) => entry.node);
         findings.push(
-          finding("cycle", top.node.id, { kind: "input", index: top.next - 1 }, { path: loop.map((node) => node.scope) }),
+          finding(
+            "cycle",
+            top.node.id,
+            { kind: "input", index: top.next - 1 },
+            { path: loop.map((node) => node.scope) },
+          ),
         );
         for (const node of loop) state[node.id] = 3;
       }

@@ -55,7 +55,12 @@ export interface FindingData {
   /** A window that does not divide the input: `unread` real cells lost, or 0 where only padding is dropped. */
   "non-integer-size": { readonly use: WindowUse; readonly input: Tensor; readonly unread: number };
   "window-too-large": { readonly use: WindowUse; readonly input: Tensor };
-  "channels-mismatch": { readonly param: string; readonly written: number; readonly actual: Dim; readonly input: Tensor };
+  "channels-mismatch": {
+    readonly param: string;
+    readonly written: number;
+    readonly actual: Dim;
+    readonly input: Tensor;
+  };
   "groups-divide": { readonly groups: number; readonly what: string; readonly count: Dim };
   /** The channel count (or an axis) must divide by a factor: PixelShuffle, PixelUnshuffle, ChannelShuffle, GLU, Chunk. */
   "not-divisible": { readonly what: string; readonly size: Dim; readonly by: number; readonly why: string };
@@ -88,7 +93,12 @@ export type FindingCode = keyof FindingData;
 
 /** One problem. `node` indexes the graph's nodes; null where it belongs to the file and `at` is a range. */
 export type Finding = {
-  readonly [C in FindingCode]: { readonly code: C; readonly node: number | null; readonly at: At; readonly data: FindingData[C] };
+  readonly [C in FindingCode]: {
+    readonly code: C;
+    readonly node: number | null;
+    readonly at: At;
+    readonly data: FindingData[C];
+  };
 }[FindingCode];
 
 /** How an operator or a dialect states a finding. */

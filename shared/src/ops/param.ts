@@ -65,7 +65,8 @@ export function int(least = Number.MIN_SAFE_INTEGER): ParamType<number> {
   return {
     expected,
     schema: least === Number.MIN_SAFE_INTEGER ? { type: "integer" } : { type: "integer", minimum: least },
-    parse: (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : new Refusal(expected)),
+    parse: (value) =>
+      typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : new Refusal(expected),
   };
 }
 
