@@ -11,7 +11,7 @@ import { add as addDim, type Dim, mul, product, unknown } from "../shape/dim.ts"
 import type { Tensor } from "../shape/tensor.ts";
 import { spatialAxes } from "../shape/tensor.ts";
 import { type Field, fieldThrough, POINT } from "../shape/window.ts";
-import type { Graph, Node, Ref } from "./graph.ts";
+import type { Graph, Layer, Node, Ref } from "./graph.ts";
 
 export interface Cost {
   /** Trainable values. */
@@ -72,6 +72,7 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
     if (!node.broken) report("wrong-input-count", AT_LAYER, { got: inputs.length, expected: expectedInputs(arity) });
     return silent();
   }
+  reportMissingOutputs(node, graph, reports, report);
   if (inputs.includes(null)) return silent();
   const tensors = inputs as Tensor[];
   const call: Call<any> = {
@@ -102,6 +103,30 @@ export function finding<C extends FindingCode>(
 function expectedInputs({ least, most }: { least: number; most: number }): string {
   if (least === most) return least === 1 ? "1 input" : `${least} inputs`;
   return most === Number.POSITIVE_INFINITY ? `at least ${least} inputs` : `${least} to ${most} inputs`;
+}
+
+/** A reference to the fifth part of a Split into four: only inference knows how many there are. */
+function reportMissingOutputs(node: Node, graph: Graph, reports: readonly NodeReport[], report: Report): void {
+  for (const [index, ref] of node.inputs.entries()) {
+    const count = ref ? (reports[ref.node]?.outputs.length ?? 0) : 0;
+    if (!ref || count === 0 || ref.output < count) continue;
+    const source = graph.nodes[ref.node]!;
+    const detail = `${source.op.name} has ${count === 1 ? "one output" : `${count} outputs, 0 to ${count - 1}`}`;
+    report(
+      "unknown-reference",
+      { kind: "input", index },
+      { name: `${source.scope}.${ref.output}`, candidates: [], detail },
+    );
+  }
+}
+
+/** What a layer hands on: all outputs of its last node where the dialect could not know how many there are (Split). */
+export function layerOutputs(layer: Layer, report: ShapeReport): readonly (Tensor | null)[] {
+  return layer.outputs.flatMap((ref): readonly (Tensor | null)[] => {
+    const outputs = ref ? (report.nodes[ref.node]?.outputs ?? []) : [];
+    if (ref && layer.outputs.length === 1 && outputs.length > 1) return outputs;
+    return [(ref && outputs[ref.output]) ?? null];
+  });
 }
 
 function outputOf(ref: Ref, reports: readonly NodeReport[]): Tensor | null {
