@@ -16,7 +16,9 @@ function npm(...args) {
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status, stdout, stderr } = spawnSync("npm", [...args, ...quiet], { cwd: host, encoding: "utf8" });
   if (status === 0) return;
-  console.error(`${stdout}${stderr}\nvscode-host: npm ${args.join(" ")} failed; mend what it says above and run the command again.`);
+  console.error(
+    `${stdout}${stderr}\nvscode-host: npm ${args.join(" ")} failed; mend what it says above and run the command again.`,
+  );
   process.exit(status || 1);
 }
 
