@@ -1,0 +1,37 @@
+/** Diagnostics as an editor wants them: the rules' answers with the user's severities and a link to each rule's page. */
+import type { Range } from "#shared/ops/finding.ts";
+import type { Settings } from "#shared/settings.ts";
+import type { Analysis } from "../analysis.ts";
+import { docsUrl } from "../rules/index.ts";
+import type { RelatedPlace, Severity } from "../rules/rule.ts";
+
+export interface Problem {
+  readonly code: string;
+  /** The rule's page. */
+  readonly href: string;
+  readonly severity: Severity;
+  readonly range: Range;
+  readonly message: string;
+  readonly related: readonly RelatedPlace[];
+  /** Dead code fades. */
+  readonly unnecessary: boolean;
+}
+
+/** In text order; rules that are set to `off` are left out. */
+export function problems(analysis: Analysis, levels: Settings["rules"]): readonly Problem[] {
+  const found: Problem[] = [];
+  for (const { code, severity, range, message, related, tag } of analysis.diagnostics) {
+    const level = Object.hasOwn(levels, code) ? levels[code]! : severity;
+    if (level === "off") continue;
+    found.push({
+      code,
+      href: docsUrl(code),
+      severity: level,
+      range,
+      message,
+      related,
+      unnecessary: tag === "unnecessary",
+    });
+  }
+  return found.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end);
+}

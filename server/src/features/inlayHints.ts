@@ -1,0 +1,150 @@
+/**
+ * Inlay hints: the output size after each layer and, where asked for, its parameters and receptive field.
+ *
+ * While a line is half typed, the sizes behind it are not known. Those layers keep the hint they had before the edit, so
+ * that nothing flickers: see `previous` of `inlayHints`.
+ */
+import type { Layer } from "#shared/graph/graph.ts";
+import type { Range } from "#shared/ops/finding.ts";
+import type { HintSettings } from "#shared/settings.ts";
+import { isKnown } from "#shared/shape/dim.ts";
+import { equation, shortForm } from "#shared/shape/formula.ts";
+import { axisName, type Tensor } from "#shared/shape/tensor.ts";
+import type { Analysis } from "../analysis.ts";
+import { costOf, count, fieldText, layerOutputs, number, outputField, shapesText, shortCount } from "./layerTable.ts";
+import { codeSpan } from "./markdown.ts";
+
+export type HintKind = "size" | "parameters" | "receptiveField";
+
+export interface Hint {
+  readonly offset: number;
+  readonly kind: HintKind;
+  /** At most `maximumLength` UTF-16 units. */
+  readonly label: string;
+  /** Index into `graph.layers` of the analysis that `tooltip` needs. */
+  readonly layer: number;
+  /** Taken from the last analysis that knew: the text is being edited. */
+  readonly kept: boolean;
+}
+
+/**
+ * The hints whose place lies in `within`.
+ *
+ * @param previous the last analysis of the same document without errors, where the document is being edited: a layer
+ * whose own text has not changed since, and whose size is not known now, keeps the hint it had.
+ */
+export function inlayHints(
+  analysis: Analysis,
+  settings: HintSettings,
+  within: Range,
+  previous: Analysis | null = null,
+): readonly Hint[] {
+  const hints: Hint[] = [];
+  const before = previous ? sameLayers(analysis, previous) : null;
+  for (const [index, layer] of analysis.graph.layers.entries()) {
+    const offset = layer.hintAt;
+    if (offset < within.start || offset > within.end) continue;
+    const old = before?.get(index);
+    const kept =
+      previous !== null && old !== undefined && !isWhollyKnown(analysis, layer) && isWhollyKnown(previous, old);
+    for (const [kind, text] of kept ? labels(previous, old, settings) : labels(analysis, layer, settings)) {
+      hints.push({ offset, kind, label: shortened(text, settings.maximumLength), layer: index, kept });
+    }
+  }
+  return hints;
+}
+
+/** Markdown: the whole text of the hint, and how it comes about. */
+export function hintTooltip(analysis: Analysis, hint: Pick<Hint, "kind" | "layer" | "kept">): string {
+  const layer = analysis.graph.layers[hint.layer];
+  if (!layer) return "";
+  if (hint.kept) return "As before the edit: the model cannot be checked up to here right now.";
+  if (hint.kind === "parameters") return parametersTooltip(analysis, layer);
+  if (hint.kind === "receptiveField") return fieldTooltip(analysis, layer);
+  return sizeTooltip(analysis, layer);
+}
+
+function labels(analysis: Analysis, layer: Layer, settings: HintSettings): [HintKind, string][] {
+  const found: [HintKind, string][] = [];
+  const outputs = layerOutputs(analysis, layer);
+  if (settings.size && outputs.some((output) => output !== null && saysSomething(output))) {
+    found.push(["size", shapesText(outputs, analysis)]);
+  }
+  if (settings.parameters) {
+    const { params } = costOf(analysis, layer.nodes.first, layer.nodes.end);
+    if (params !== 0 && isKnown(params)) found.push(["parameters", `${shortCount(params)} params`]);
+  }
+  const field = settings.receptiveField ? outputField(analysis, layer) : null;
+  if (field && field.length > 0) found.push(["receptiveField", `sees ${fieldText(field)}`]);
+  return found;
+}
+
+/** A size of which nothing but the batch is known is no information. */
+function saysSomething({ dims, layout }: Tensor): boolean {
+  return dims.slice(layout.batched ? 1 : 0).some(isKnown) || dims.length <= (layout.batched ? 1 : 0);
+}
+
+function isWhollyKnown(analysis: Analysis, layer: Layer): boolean {
+  return layerOutputs(analysis, layer).every((output) => output?.dims.every(isKnown) ?? false);
+}
+
+function shortened(text: string, maximum: number): string {
+  if (text.length <= maximum) return text;
+  // Never half a surrogate pair before the dots.
+  return `${text.slice(0, maximum - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+
+/** Layers of `now` that stand in `then` with the same text: the same from the start, or the same from the end. */
+function sameLayers(now: Analysis, then: Analysis): ReadonlyMap<number, Layer> {
+  const a = now.graph.layers;
+  const b = then.graph.layers;
+  const text = (analysis: Analysis, layer: Layer) => analysis.text.slice(layer.range.start, layer.range.end);
+  const same = (i: number, j: number) => text(now, a[i]!) === text(then, b[j]!);
+  const shorter = Math.min(a.length, b.length);
+  const found = new Map<number, Layer>();
+  let head = 0;
+  for (; head < shorter && same(head, head); head++) found.set(head, b[head]!);
+  for (let tail = 1; tail <= shorter - head && same(a.length - tail, b.length - tail); tail++) {
+    found.set(a.length - tail, b[b.length - tail]!);
+  }
+  return found;
+}
+
+function sizeTooltip(analysis: Analysis, layer: Layer): string {
+  const { graph, report, dialect } = analysis;
+  const lines: string[] = [];
+  const input = report.nodes[layer.nodes.first]?.inputs[0];
+  const output = codeSpan(shapesText(layerOutputs(analysis, layer), analysis));
+  lines.push(`**output** ${input ? `${codeSpan(dialect.words.shape(input))} → ${output}` : output}`);
+  // The window of a single operator explains its size; a block has many, which hover lists.
+  const single = layer.nodes.end - layer.nodes.first === 1 ? report.nodes[layer.nodes.first] : undefined;
+  const tensor = single?.inputs[0];
+  for (const use of single?.inference?.windows ?? []) {
+    if (tensor) lines.push(`${axisName(tensor, use.axis)}: ${codeSpan(equation(shortForm(use)))}`);
+  }
+  const nodes = layer.nodes.end - layer.nodes.first;
+  if (nodes > 1) lines.push(`${nodes} operators, from ${codeSpan(graph.nodes[layer.nodes.first]!.scope)}`);
+  return lines.join("\n\n");
+}
+
+function parametersTooltip(analysis: Analysis, { nodes }: Layer): string {
+  const lines: string[] = [];
+  const { params, buffers } = costOf(analysis, nodes.first, nodes.end);
+  lines.push(`**${count(params)}** trainable values`);
+  if (buffers !== 0) lines.push(`${count(buffers)} running statistics, not trained`);
+  if (nodes.end - nodes.first === 1) {
+    for (const weight of analysis.report.nodes[nodes.first]?.inference?.weights ?? []) {
+      lines.push(`${codeSpan(weight.name)}: ${codeSpan(weight.dims.map(String).join(" × "))}`);
+    }
+  }
+  return lines.join("\n\n");
+}
+
+function fieldTooltip(analysis: Analysis, layer: Layer): string {
+  const field = outputField(analysis, layer) ?? [];
+  const list = (pick: (axis: (typeof field)[number]) => number) => field.map((axis) => number(pick(axis))).join(" × ");
+  return [
+    `One output value sees **${fieldText(field)}** values of the input.`,
+    `Neighbouring outputs look ${list((axis) => axis.jump)} apart; the first looks from ${list((axis) => axis.start)}.`,
+  ].join("\n\n");
+}
