@@ -3,13 +3,13 @@
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { analyse, type Options } from "../analysis.ts";
+import { type Analysis, analyse, type Options } from "../analysis.ts";
 import { findFiles, shownPath } from "./files.ts";
 import { conciseLine, framed, summary } from "./frame.ts";
 import { Lines } from "./positions.ts";
 import { type FileReport, fileReport } from "./report.ts";
 import { harmless, type Paint } from "./style.ts";
-import { layerTable } from "./table.ts";
+import { tableText } from "./table.ts";
 
 export type Format = "full" | "concise" | "json";
 
@@ -35,59 +35,65 @@ export interface CheckResult {
   readonly errors: number;
 }
 
-interface Checked {
-  readonly text: string;
-  readonly report: FileReport;
-}
-
-/** Checks every file a request names; never throws on what files hold. */
+/** Checks every file a request names, in the order of their paths; never throws on what files hold. */
 export function check(request: CheckRequest, paint: Paint): CheckResult {
-  const { cwd } = request;
+  const { cwd, stdin } = request;
   const found = findFiles(
     request.paths.filter((path) => path !== "-"),
     cwd,
   );
+  const sources: Source[] = found.candidates.map(({ file, path, named }) => ({
+    path,
+    named,
+    read: () => readFileSync(file, "utf8"),
+  }));
+  if (stdin) sources.push({ path: shownPath(resolve(cwd, stdin.filename), cwd), named: true, read: () => stdin.text });
+  sources.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+
   const notes = [...found.problems];
   let misuse = found.problems.length > 0;
-  const checked: Checked[] = [];
-  const add = (content: string, path: string, named: boolean) => {
-    const text = content.replace(/^\uFEFF/, "");
-    const analysis = analyse(text, path, request.options);
-    if (analysis) checked.push({ text, report: fileReport(path, analysis) });
-    else if (named) notes.push(`${path}: not a model file, nothing to check`);
-  };
-  for (const { file, path, named } of found.candidates) {
+  const reports: FileReport[] = [];
+  let output = "";
+  for (const { path, named, read } of sources) {
+    let text: string;
     try {
-      add(readFileSync(file, "utf8"), path, named);
+      text = read().replace(/^\uFEFF/, "");
     } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-      notes.push(`${path}: the file cannot be read (${error.message})`);
+      notes.push(`${path}: the file cannot be read (${(error as Error).message})`);
       misuse = true;
+      continue;
     }
+    const analysis = analyse(text, path, request.options);
+    if (analysis) {
+      const report = fileReport(path, analysis);
+      reports.push(report);
+      if (request.format !== "json") output += fileText(report, analysis, request, paint);
+    } else if (named) notes.push(`${path}: not a model file, nothing to check`);
   }
-  if (request.stdin) add(request.stdin.text, shownPath(resolve(cwd, request.stdin.filename), cwd), true);
-  checked.sort((a, b) => (a.report.path < b.report.path ? -1 : a.report.path > b.report.path ? 1 : 0));
-  if (checked.length === 0 && notes.length === 0) notes.push("no model files found");
+  if (reports.length === 0 && notes.length === 0) notes.push("no model files found");
+  if (request.format === "json") output = `${JSON.stringify({ version: 1, files: reports })}\n`;
+  if (request.format === "full" && reports.length > 0) output += `${summary(reports, paint)}\n`;
   return {
-    output: write(checked, request, paint),
+    output,
     notes: notes.map(harmless),
     misuse,
-    errors: checked.reduce((sum, { report }) => sum + report.totals.errors, 0),
+    errors: reports.reduce((sum, { totals }) => sum + totals.errors, 0),
   };
 }
 
-function write(checked: readonly Checked[], { format, table }: CheckRequest, paint: Paint): string {
-  const files = checked.map(({ report }) => report);
-  if (format === "json") return `${JSON.stringify({ version: 1, files })}\n`;
-  let out = "";
-  for (const { text, report } of checked) {
-    if (table) out += `${paint("bold", harmless(report.path))}\n\n${layerTable(report, paint)}\n\n`;
-    if (format === "concise") {
-      for (const problem of report.problems) out += `${conciseLine(report.path, problem, paint)}\n`;
-    } else if (report.problems.length > 0) {
-      const lines = new Lines(text);
-      for (const problem of report.problems) out += `${framed(report.path, problem, lines, paint)}\n\n`;
-    }
+interface Source {
+  /** As shown. */
+  readonly path: string;
+  readonly named: boolean;
+  read(): string;
+}
+
+function fileText(report: FileReport, analysis: Analysis, { format, table }: CheckRequest, paint: Paint): string {
+  let text = table ? `${paint("bold", harmless(report.path))}\n\n${tableText(analysis, paint)}\n\n` : "";
+  const lines = new Lines(analysis.text);
+  for (const problem of report.problems) {
+    if (format === "concise") text += `${conciseLine(report.path, problem, paint)}\n`;
+    else text += `${framed(report.path, problem, lines, paint)}\n\n`;
   }
-  return format === "full" && files.length > 0 ? `${out}${summary(files, paint)}\n` : out;
+  return text;
 }

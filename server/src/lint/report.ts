@@ -2,9 +2,9 @@
  * One checked file as plain data: the JSON contract of docs/json-format.md, which every other format is written from.
  */
 import type { Range } from "#shared/ops/finding.ts";
-import { add, type Dim, isKnown } from "#shared/shape/dim.ts";
-import type { Tensor } from "#shared/shape/tensor.ts";
+import { type Dim, isKnown } from "#shared/shape/dim.ts";
 import type { Analysis } from "../analysis.ts";
+import { layerTable } from "../features/layerTable.ts";
 import type { Severity } from "../rules/rule.ts";
 import { Lines, type Position } from "./positions.ts";
 
@@ -62,29 +62,23 @@ export interface FileReport {
 export function fileReport(path: string, analysis: Analysis): FileReport {
   const lines = new Lines(analysis.text);
   const span = (range: Range): Span => ({ start: lines.at(range.start), end: lines.at(range.end) });
-  const { graph, report, dialect } = analysis;
-  const cost = (first: number, end: number) => {
-    let params: Dim = 0;
-    let buffers: Dim = 0;
-    let macs: Dim = 0;
-    for (let id = first; id < end; id++) {
-      const node = report.nodes[id]!.cost;
-      params = add(params, node.params);
-      buffers = add(buffers, node.buffers);
-      macs = add(macs, node.macs);
-    }
-    return { params: size(params), buffers: size(buffers), macs: size(macs) };
-  };
-  // Layers inside block definitions are shown in the editor only; their cost is that of the layers that use the block.
-  const own = graph.layers.filter((layer) => layer.depth === 0);
-  const layers = own.map((layer): LayerReport => {
-    const { params, macs } = cost(layer.nodes.first, layer.nodes.end);
-    const outputs = layer.outputs.map((ref) =>
-      sizes(ref ? (report.nodes[ref.node]?.outputs[ref.output] ?? null) : null),
-    );
-    return { index: layer.index, name: layer.name, type: layer.type, range: span(layer.range), outputs, params, macs };
-  });
-  const problems = analysis.diagnostics.map((diagnostic): ProblemReport => {
+  const { graph, dialect } = analysis;
+  const table = layerTable(analysis);
+  const layers = table.rows.map(
+    ({ layer, outputs, cost }): LayerReport => ({
+      index: layer.index,
+      name: layer.name,
+      type: layer.type,
+      range: span(layer.range),
+      outputs: outputs.map((output) => (output === null ? null : output.dims.map(size))),
+      params: size(cost.params),
+      macs: size(cost.macs),
+    }),
+  );
+  const inTextOrder = analysis.diagnostics.toSorted(
+    (a, b) => a.range.start - b.range.start || a.range.end - b.range.end,
+  );
+  const problems = inTextOrder.map((diagnostic): ProblemReport => {
     const layer = diagnostic.layer === null ? undefined : graph.layers[diagnostic.layer];
     return {
       code: diagnostic.code,
@@ -104,17 +98,15 @@ export function fileReport(path: string, analysis: Analysis): FileReport {
     problems,
     totals: {
       layers: layers.length,
-      ...cost(0, graph.nodes.length),
+      params: size(table.totals.params),
+      buffers: size(table.totals.buffers),
+      macs: size(table.totals.macs),
       errors: count("error"),
       warnings: count("warning"),
       information: count("information"),
       hints: count("hint"),
     },
   };
-}
-
-function sizes(tensor: Tensor | null): readonly Size[] | null {
-  return tensor && tensor.dims.map(size);
 }
 
 function size(dim: Dim): Size {

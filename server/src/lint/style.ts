@@ -17,9 +17,9 @@ export function painter(stream: { readonly isTTY?: boolean }, env: NodeJS.Proces
 }
 
 function wantsColour(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
-  if (env["FORCE_COLOR"] !== undefined) return env["FORCE_COLOR"] !== "0" && env["FORCE_COLOR"] !== "false";
-  if (env["NO_COLOR"]) return false;
-  return stream.isTTY === true && env["TERM"] !== "dumb";
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+  if (env.NO_COLOR) return false;
+  return stream.isTTY === true && env.TERM !== "dumb";
 }
 
 /** Control characters as visible pictures (␛ for escape), so that a file's text cannot drive the terminal. Tabs stay. */

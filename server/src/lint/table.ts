@@ -1,49 +1,45 @@
 /**
- * The per-layer table of `convlint check --table`.
+ * The layer table of `convlint check --table`, set in columns for a terminal.
  */
-import type { FileReport, Size } from "./report.ts";
+import type { Analysis } from "../analysis.ts";
+import { COLUMNS, layerTable, rowCells, totalCells } from "../features/layerTable.ts";
 import { columns, harmless, type Paint, padTo } from "./style.ts";
 
-const HEADS = ["#", "name", "type", "output", "params", "MACs"];
-const NUMERIC = new Set(["#", "params", "MACs"]);
+const NUMERIC: readonly string[] = ["#", "parameters", "MACs"];
 /** A symbolic size may be long; the JSON format has all of it. */
 const MAX_CELL = 60;
 
-/** One row per layer of the file, and the totals below. Ends without a line break. */
-export function layerTable(file: FileReport, paint: Paint): string {
-  const rows = file.layers.map((layer) => [
-    String(layer.index),
-    layer.name,
-    layer.type,
-    layer.outputs.map((dims) => (dims ? `[${dims.map((dim) => dim ?? "?").join(", ")}]` : "?")).join(" "),
-    count(layer.params),
-    count(layer.macs),
+/** One row per layer of the file, the inputs above and the totals below. Ends without a line break. */
+export function tableText(analysis: Analysis, paint: Paint): string {
+  const table = layerTable(analysis);
+  const inputs = table.inputs.map(({ name, tensor }) => [
+    "",
+    name,
+    "",
+    analysis.dialect.words.shape(tensor),
+    "",
+    "",
+    "",
   ]);
-  const { totals } = file;
-  const cells = [...rows, ["", "total", "", "", count(totals.params), count(totals.macs)]].map((row) => row.map(clip));
-  const widths = HEADS.map((head, index) => Math.max(head.length, ...cells.map((row) => columns(row[index]!))));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, index) => padTo(cell, widths[index]!, NUMERIC.has(HEADS[index]!) ? "left" : "right"))
+  const rows = table.rows.map((row) => rowCells(row, analysis).map((cell) => (cell === "0" ? "" : cell)));
+  // The first column counts layers, so its zero stays.
+  for (const [index, row] of rows.entries()) row[0] = String(table.rows[index]!.layer.index);
+  const body = [...inputs, ...rows].map((row) => row.map(clip));
+  const total = totalCells(table).map(clip);
+  const widths = COLUMNS.map((head, index) =>
+    Math.max(head.length, ...[...body, total].map((row) => columns(row[index]!))),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, index) => padTo(cell, widths[index]!, NUMERIC.includes(COLUMNS[index]!) ? "left" : "right"))
       .join("  ")
       .trimEnd();
   const rule = paint("gray", "─".repeat(widths.reduce((sum, width) => sum + width + 2, -2)));
-  return [
-    paint("bold", line(HEADS)),
-    rule,
-    ...cells.slice(0, -1).map(line),
-    rule,
-    paint("bold", line(cells.at(-1)!)),
-  ].join("\n");
+  return [paint("bold", line(COLUMNS)), rule, ...body.map(line), rule, paint("bold", line(total))].join("\n");
 }
 
 function clip(text: string): string {
   const safe = harmless(text).replaceAll("\t", " ");
-  return safe.length <= MAX_CELL ? safe : `${[...safe].slice(0, MAX_CELL - 1).join("")}…`;
-}
-
-/** 1234567 as 1,234,567; a layer without any shows nothing. */
-function count(size: Size): string {
-  if (size === null) return "?";
-  return typeof size === "number" ? (size === 0 ? "" : size.toLocaleString("en-US")) : size;
+  const letters = [...safe];
+  return letters.length <= MAX_CELL ? safe : `${letters.slice(0, MAX_CELL - 1).join("")}…`;
 }
