@@ -4,36 +4,24 @@
  * Every problem becomes a finding on its own text and lowering goes on: what could not be read is a layer whose output is
  * not known, so that the layers around it keep their sizes.
  */
-import type { Graph, Layer, Node, Origin, Ref } from "#shared/graph/graph.ts";
-import { finding, unknownLike } from "#shared/graph/infer.ts";
-import { AT_TYPE, type At, atParam, atRange, type Finding, type Range, type Report } from "#shared/ops/finding.ts";
+import type { Origin, Ref } from "#shared/graph/graph.ts";
+import { AT_TYPE, atRange, type Range } from "#shared/ops/finding.ts";
 import { operators } from "#shared/ops/index.ts";
 import { inputOp } from "#shared/ops/input.ts";
-import { decodeAttrs, defineOp, type Operator, type ParamProblem } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { get, type ListTree, plain, type Tree } from "../../syntax/tree.ts";
+import { bareOrigin, GraphBuilder, MAX_NODES } from "../builder.ts";
 import type { Context, Lowered } from "../dialect.ts";
-import { type Block, type Header, readHeader } from "./header.ts";
+import { type Block, readHeader } from "./header.ts";
 import { type Env, resolve } from "./values.ts";
 
-/** Bounds on what repeats and nested blocks may expand to. */
-const MAX_NODES = 100_000;
+/** A block inside a block inside a block …: deeper than this is a block that uses itself. */
 const MAX_BLOCK_DEPTH = 32;
 
 const LAYER_KEYS = ["type", "name", "from", "repeat"];
 
 /** The operators a native file can name. */
 export const nativeOperators: readonly string[] = [...operators.keys()].filter((name) => name !== inputOp.name);
-
-/** Stands for a layer that could not be read: its output has the input's rank and nothing else known. */
-const unreadable = defineOp({
-  name: "Unknown",
-  summary: "A layer ConvLint could not read.",
-  params: {},
-  inputs: { least: 1, most: Number.POSITIVE_INFINITY },
-  infer: ({ inputs }) => ({ outputs: [unknownLike(inputs[0]!, "the layer is not known")] }),
-  example: { attrs: {}, inputs: [[1, 3, 8, 8]], output: [1, 3, 8, 8] },
-});
 
 /** Names and positions that `from` can mean inside one list of layers. */
 interface Scope {
@@ -46,11 +34,6 @@ interface Scope {
   readonly depth: number;
   /** Inputs that name a layer not there yet. */
   readonly pending: Pending[];
-}
-
-/** A node whose inputs may still be filled in: `from` can name a later layer. */
-interface OpenNode extends Node {
-  readonly inputs: (Ref | null)[];
 }
 
 interface Pending {
@@ -75,9 +58,8 @@ export function lower(root: Tree, context: Context): Lowered {
 }
 
 class Lowering {
-  private readonly nodes: OpenNode[] = [];
-  private readonly layers: Layer[] = [];
-  private readonly findings: Finding[] = [];
+  private readonly graph = new GraphBuilder();
+  private readonly report = this.graph.report;
   /** Layers of blocks that have their hint: a block used twice shows the sizes of its first use. */
   private readonly shown = new Set<Tree>();
   private blocks: ReadonlyMap<string, Block> = new Map();
@@ -92,14 +74,14 @@ class Lowering {
         value: undefined,
         expected: "a map with input and layers",
       });
-      return this.result(null, []);
+      return this.graph.finish({ name: null, outputs: [], sample: new Map() });
     }
     const header = readHeader(root, context, this.report);
     this.blocks = header.blocks;
     this.ceil = header.ceil;
     const inputs = header.inputs.map(({ name, tensor, tree }): [string, Ref | null] => [
       name,
-      tensor && this.addNode(inputOp, { tensor }, [], name, bareOrigin(tree.range)),
+      tensor && this.graph.addInput(name, tensor, tree.range),
     ]);
     const scope: Scope = {
       path: "",
@@ -112,26 +94,7 @@ class Lowering {
     };
     const last = header.layers ? this.lowerList(header.layers, scope) : (scope.entry[0] ?? null);
     const outputs = header.outputs?.map((tree) => this.lookUp(tree, scope) ?? this.unresolved(tree, scope));
-    return this.result(header, outputs ?? [last]);
-  }
-
-  private result(header: Header | null, outputs: readonly (Ref | null)[]): Lowered {
-    const graph: Graph = {
-      name: header?.name ?? null,
-      nodes: this.nodes,
-      layers: this.layers.sort((a, b) => a.range.start - b.range.start),
-      inputs: this.nodes.filter((node) => node.op === inputOp).map((node) => node.id),
-      outputs: outputs.filter((ref) => ref !== null),
-      sample: header?.sample ?? new Map(),
-    };
-    return { graph, findings: this.findings };
-  }
-
-  /** States a finding of the file itself; those of a node go through `reportOf`. */
-  private readonly report: Report = (code, at, data) => this.findings.push(finding(code, null, at, data));
-
-  private reportOf(node: number): Report {
-    return (code, at: At, data) => this.findings.push(finding(code, node, at, data));
+    return this.graph.finish({ name: header.name, outputs: outputs ?? [last], sample: header.sample });
   }
 
   // ---- lists of layers ----
@@ -141,21 +104,21 @@ class Lowering {
     let previous: Ref | null = scope.entry[0] ?? null;
     for (const [index, item] of list.items.entries()) {
       if (this.full) break;
-      const first = this.nodes.length;
+      const first = this.graph.next;
       const name = this.nameOf(item, scope);
       const label = name ?? String(index);
       const path = scope.path === "" ? label : `${scope.path}.${label}`;
       const written = this.read(item, scope.env);
       previous = written
         ? this.lowerLayer(written, path, previous, scope)
-        : this.addNode(unreadable, {}, previous ? [previous] : [], path, bareOrigin(item.range));
+        : this.graph.addUnreadable({ inputs: [previous], scope: path, origin: bareOrigin(item.range) });
       scope.byIndex.push(previous);
       if (name !== null) scope.names.set(name, previous);
       const type = written?.type ?? "?";
       this.addLayer({ index, name: name ?? `${type}_${index}`, type, item, first, output: previous, scope });
     }
     for (const { node, input, source, index } of scope.pending) {
-      this.nodes[node]!.inputs[input] = this.lookUp(source, scope, index) ?? this.unresolved(source, scope, node);
+      this.graph.connect(node, input, this.lookUp(source, scope, index) ?? this.unresolved(source, scope, node));
     }
     return previous;
   }
@@ -174,13 +137,13 @@ class Lowering {
       if (this.shown.has(item)) return;
       this.shown.add(item);
     }
-    this.layers.push({
+    this.graph.addLayer({
       index,
       name,
       type,
       range: item.range,
       hintAt: item.range.end,
-      nodes: { first, end: this.nodes.length },
+      first,
       outputs: [output],
       depth: scope.depth,
     });
@@ -250,8 +213,8 @@ class Lowering {
     sources: readonly Tree[],
     scope: Scope,
   ): Ref | null {
-    const id = this.nodes.length;
-    if (id >= MAX_NODES) {
+    const id = this.graph.next;
+    if (this.graph.isFull) {
       this.full = true;
       const at = atRange((get(layer.item, "repeat") ?? layer.item).range);
       this.report("too-large", at, { what: "the expanded model", limit: `${MAX_NODES} layers` });
@@ -260,22 +223,16 @@ class Lowering {
     for (const [input, source] of sources.entries()) {
       if (inputs[input] === null) scope.pending.push({ node: id, input, source, index: scope.byIndex.length });
     }
-    const report = this.reportOf(id);
     const op = operators.get(layer.type);
     const { origin, written, failed } = this.parametersOf(layer, sources, scope.env);
+    const place = { inputs, scope: path, origin };
     if (!op || op === inputOp) {
       const candidates = [...nativeOperators, ...this.blocks.keys()];
-      report("unknown-layer", AT_TYPE, { type: layer.type, candidates });
-      return this.addNode(unreadable, {}, inputs, path, origin);
+      this.graph.reportOf(id)("unknown-layer", AT_TYPE, { type: layer.type, candidates });
+      return this.graph.addUnreadable(place);
     }
     if (this.ceil && Object.hasOwn(op.params, "ceil_mode") && !written.has("ceil_mode")) written.set("ceil_mode", true);
-    const { attrs, problems } = decodeAttrs(op, written);
-    let broken = failed.size > 0;
-    for (const problem of problems) {
-      if (problem.kind !== "unknown") broken = true;
-      if (problem.kind !== "missing" || !failed.has(problem.name)) this.state(problem, op, written, report);
-    }
-    return this.addNode(op, attrs, inputs, path, origin, broken);
+    return this.graph.addOperator(op, written, place, { keys: LAYER_KEYS, failed });
   }
 
   /** The layer's parameters as written; `failed` are those whose expression has no value. */
@@ -295,31 +252,6 @@ class Lowering {
     const inputs = sources.map((source) => source.range);
     const origin: Origin = { layer: layer.item.range, type: layer.typeRange, params, inputs };
     return { origin, written, failed };
-  }
-
-  private state(problem: ParamProblem, op: Operator, written: ReadonlyMap<string, Plain>, report: Report): void {
-    const { name } = problem;
-    if (problem.kind === "unknown") {
-      const candidates = [...Object.keys(op.params), ...LAYER_KEYS];
-      report("unknown-parameter", atParam(name), { name, of: op.name, candidates });
-    } else if (problem.kind === "missing") report("missing-parameter", AT_TYPE, { name, of: op.name });
-    else {
-      const { expected, index } = problem;
-      report("bad-value", atParam(name, index), { name, value: written.get(name), expected });
-    }
-  }
-
-  private addNode(
-    op: Operator,
-    attrs: Readonly<Record<string, unknown>>,
-    inputs: readonly (Ref | null)[],
-    scope: string,
-    origin: Origin,
-    broken = false,
-  ): Ref {
-    const id = this.nodes.length;
-    this.nodes.push({ id, op, attrs, inputs: [...inputs], origin, scope, broken });
-    return { node: id, output: 0 };
   }
 
   private lowerBlock(
@@ -417,11 +349,8 @@ class Lowering {
     // A known name whose layer could not be read was reported there.
     if (scope.names.has(name)) return null;
     const data = { name, candidates: [...scope.names.keys()] };
-    this.findings.push(finding("unknown-reference", node, atRange(tree.range), data));
+    const report = node === null ? this.report : this.graph.reportOf(node);
+    report("unknown-reference", atRange(tree.range), data);
     return null;
   }
-}
-
-function bareOrigin(range: Range): Origin {
-  return { layer: range, type: range, params: new Map(), inputs: [] };
 }
