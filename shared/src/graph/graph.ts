@@ -68,3 +68,20 @@ export interface Graph {
   /** Numbers for symbols, from `sample:`; used by the preview only. */
   readonly sample: ReadonlyMap<string, number>;
 }
+
+const owners = new WeakMap<Graph, ReadonlyMap<number, Layer>>();
+
+/** The file's own layer that a node belongs to; undefined for inputs. */
+export function ownerOf(graph: Graph, node: number): Layer | undefined {
+  let known = owners.get(graph);
+  if (!known) {
+    const found = new Map<number, Layer>();
+    for (const layer of graph.layers) {
+      if (layer.depth > 0) continue;
+      for (let id = layer.nodes.first; id < layer.nodes.end; id++) found.set(id, layer);
+    }
+    owners.set(graph, found);
+    known = found;
+  }
+  return known.get(node);
+}

@@ -81,11 +81,14 @@ export interface FindingData {
   };
   /** The total number of elements changes: Reshape, Unflatten, Fold. */
   "reshape-mismatch": { readonly from: readonly Dim[]; readonly to: readonly Dim[]; readonly why: string };
+  /** A normalisation over a single value per channel gives nothing but zeros, and PyTorch refuses it. */
+  "one-value-per-channel": { readonly input: Tensor };
   "padding-too-large": { readonly padding: Dim; readonly limit: number | Dim; readonly why: string };
   "same-with-stride": { readonly stride: readonly number[] };
   "output-padding-too-large": { readonly outputPadding: number; readonly stride: number; readonly dilation: number };
   "skips-pixels": { readonly use: WindowUse; readonly input: Tensor };
-  "dead-layer": Record<never, never>;
+  /** `only`: ids of the layers before it that serve nothing else. */
+  "dead-layer": { readonly only: readonly number[] };
   "empty-output": { readonly output: Tensor; readonly fatal: boolean; readonly why: string };
 }
 

@@ -1,0 +1,40 @@
+/** A value of the wrong kind. */
+import type { Plain } from "#shared/ops/param.ts";
+import { nearest } from "./nearest.ts";
+import { defineRule } from "./rule.ts";
+
+/** Longer values say nothing in a message. */
+const MAX_SHOWN = 40;
+
+export const badValue = defineRule({
+  code: "bad-value",
+  severity: "error",
+  summary: "A value is of the wrong kind or out of range.",
+  docs: `The framework refuses the value, or the format cannot read it. Where one element of a list is at fault, the mark is on
+that element. The layer's own sizes are not known then; its neighbours keep theirs.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Linear, out_features: ten}
+`,
+    good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Linear, out_features: 10}
+`,
+  },
+  message: ({ data, node, words }) => {
+    const name = node ? words.param(node.op.name, data.name) : data.name;
+    const not = data.value === undefined ? "" : `, not ${shown(data.value)}`;
+    const choices = [...data.expected.matchAll(/"([^"]+)"/g)].map((match) => match[1]!);
+    const close = typeof data.value === "string" ? nearest(data.value, choices) : null;
+    return `${name} must be ${data.expected}${not}.${close ? ` Did you mean ${close}?` : ""}`;
+  },
+});
+
+function shown(value: Plain): string {
+  if (value === null) return "empty";
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}

@@ -1,0 +1,35 @@
+/** A written channel count that is not the input's. */
+import { defineRule } from "./rule.ts";
+import { branch, counted, source } from "./wording.ts";
+
+export const channelsMismatch = defineRule({
+  code: "channels-mismatch",
+  severity: "error",
+  summary: "The written channel count is not the input's.",
+  docs: `The layer's weights are made for another number of channels than the one that arrives, so the framework refuses the input. Where the
+format can infer the count, leaving it out cannot go wrong.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, in_channels: 1, out_channels: 8, kernel_size: 3}
+`,
+    good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+  },
+  message: (context) => {
+    const { data, node, words } = context;
+    const index = context.at.kind === "input" ? context.at.index : 0;
+    const param = node ? words.param(node.op.name, data.param) : data.param;
+    const optional = node?.op.params[data.param]?.required === false;
+    const op = node ? words.op(node.op.name) : "the layer";
+    return (
+      `${op} takes ${counted(data.written, "channel")} but gets ${words.dim(data.actual)} ` +
+      `from ${branch(context, index, data.input)}; set ${param}: ${words.dim(data.actual)}${optional ? " or leave it out" : ""}.`
+    );
+  },
+  related: (context) => source(context, context.data.input),
+});

@@ -1,0 +1,49 @@
+/** Linear (and norms over the last axes) made for another size than the one that arrives. */
+import { product } from "#shared/shape/dim.ts";
+import { defineRule } from "./rule.ts";
+import { branch, factored, source } from "./wording.ts";
+
+export const featuresMismatch = defineRule({
+  code: "features-mismatch",
+  severity: "error",
+  summary: "The written feature count is not the input's.",
+  docs: `Linear multiplies the last axis, so its \`in_features\` must equal that size. After Flatten that is channels × height ×
+width, which changes with the input size and with every padding and stride before: the commonest error when a network is
+adapted to another image size. Where the format can infer the count, leaving it out cannot go wrong.`,
+  examples: {
+    bad: `cnn: 1
+input: [16, 6, 6]
+layers:
+  - Flatten
+  - {type: Linear, in_features: 400, out_features: 10}
+`,
+    good: `cnn: 1
+input: [16, 6, 6]
+layers:
+  - Flatten
+  - {type: Linear, in_features: 576, out_features: 10}
+`,
+  },
+  message: (context) => {
+    const { data, node, words } = context;
+    const op = node ? words.op(node.op.name) : "the layer";
+    const param = node ? words.param(node.op.name, data.param) : data.param;
+    const takes = `${op} takes ${data.written} features`;
+    const set = `set ${param}: ${words.dim(data.actual)}`;
+    if (data.flattened) {
+      const { flattened } = data;
+      const factors = flattened.dims.slice(flattened.layout.batched ? 1 : 0);
+      const gets = factored(data.actual, factors, words.dim);
+      return `${takes} but gets ${gets} from ${words.op("Flatten")} of ${words.shape(flattened)}; ${set}.`;
+    }
+    const { input } = data;
+    const index = context.at.kind === "input" ? context.at.index : 0;
+    const inner = input.dims.slice(input.layout.batched ? 1 : 0);
+    const wantsFlat = inner.length > 1 && product(inner) === data.written;
+    const advice = wantsFlat
+      ? `put ${words.op("Flatten")} before it (${factored(data.written, inner, words.dim)})`
+      : set;
+    return `${takes} but the last axis of ${branch(context, index, input)} is ${words.dim(data.actual)}; ${advice}.`;
+  },
+  related: (context) => source(context, context.data.input),
+});

@@ -1,0 +1,59 @@
+/** Channels that cannot be split into equal groups. */
+import { channelAxis } from "#shared/shape/tensor.ts";
+import { defineRule, type MessageContext } from "./rule.ts";
+import { listed } from "./wording.ts";
+
+export const groupsDivide = defineRule({
+  code: "groups-divide",
+  severity: "error",
+  summary: "Groups do not divide the channels.",
+  docs: `A grouped convolution splits its input and output channels into equal groups, and group normalisation splits its channels, so
+the number of groups must divide each count. Frameworks refuse anything else when the layer is built.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 64, kernel_size: 3, groups: 2}
+`,
+    good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 63, kernel_size: 3, groups: 3}
+`,
+  },
+  message: (context) => {
+    const { data, node, at, words } = context;
+    const op = node?.op.name ?? "";
+    const param = at.kind === "param" ? words.param(op, at.name) : words.param(op, "groups");
+    const sum =
+      typeof data.count === "number" && data.groups > 0
+        ? ` (${data.count} = ${data.groups}·${Math.floor(data.count / data.groups)} + ${data.count % data.groups})`
+        : "";
+    const better = nearestDivisors(countsOf(context), data.groups);
+    const advice = better.length > 0 ? ` Use ${param}: ${listed(better, "or")}.` : "";
+    return `${words.dim(data.count)} ${data.what} cannot be split into ${data.groups} groups${sum}.${advice}`;
+  },
+});
+
+/** Every count that the groups must divide; null where one is not a number. */
+function countsOf({ data, node, report }: MessageContext<"groups-divide">): number[] | null {
+  const counts = [data.count];
+  const out = node?.attrs.out_channels;
+  if (typeof out === "number") {
+    counts.push(out);
+    const input = node ? report.nodes[node.id]?.inputs[0] : null;
+    if (input) counts.push(input.dims[channelAxis(input)]!);
+  }
+  return counts.every((count) => typeof count === "number") ? counts : null;
+}
+
+/** The divisors of all counts that lie nearest below and above. */
+function nearestDivisors(counts: readonly number[] | null, groups: number): number[] {
+  if (!counts || counts.some((count) => count < 1)) return [];
+  const most = Math.min(...counts);
+  const firstDivisor = (start: number, step: number) => {
+    for (let at = start; at >= 1 && at <= most; at += step) if (counts.every((count) => count % at === 0)) return [at];
+    return [];
+  };
+  return [...firstDivisor(Math.min(groups - 1, most), -1), ...firstDivisor(groups + 1, 1)];
+}

@@ -1,0 +1,192 @@
+/**
+ * Findings → diagnostics: every rule by its code, and the one function that puts words, severity and place to findings.
+ */
+import { deadLayers } from "#shared/graph/dead.ts";
+import { type Graph, type Node, ownerOf } from "#shared/graph/graph.ts";
+import type { ShapeReport } from "#shared/graph/infer.ts";
+import type { At, Finding, FindingCode, Range } from "#shared/ops/finding.ts";
+import type { Words } from "../dialects/dialect.ts";
+import type { SyntaxProblem } from "../syntax/tree.ts";
+import { addMismatch } from "./add-mismatch.ts";
+import { badValue } from "./bad-value.ts";
+import { channelsMismatch } from "./channels-mismatch.ts";
+import { concatMismatch } from "./concat-mismatch.ts";
+import { cycle } from "./cycle.ts";
+import { deadLayer } from "./dead-layer.ts";
+import { duplicateKey } from "./duplicate-key.ts";
+import { emptyOutput } from "./empty-output.ts";
+import { featuresMismatch } from "./features-mismatch.ts";
+import { groupsDivide } from "./groups-divide.ts";
+import { missingParameter } from "./missing-parameter.ts";
+import { nonIntegerSize } from "./non-integer-size.ts";
+import { notDivisible } from "./not-divisible.ts";
+import { oneValuePerChannel } from "./one-value-per-channel.ts";
+import { outputPaddingTooLarge } from "./output-padding-too-large.ts";
+import { paddingTooLarge } from "./padding-too-large.ts";
+import { reshapeMismatch } from "./reshape-mismatch.ts";
+import type { Diagnostic, MessageContext, Rule } from "./rule.ts";
+import { sameWithStride } from "./same-with-stride.ts";
+import { skipsPixels } from "./skips-pixels.ts";
+import { syntax } from "./syntax.ts";
+import { tooLarge } from "./too-large.ts";
+import { unknownLayer } from "./unknown-layer.ts";
+import { unknownParameter } from "./unknown-parameter.ts";
+import { unknownReference } from "./unknown-reference.ts";
+import { windowTooLarge } from "./window-too-large.ts";
+import { wrongInputCount } from "./wrong-input-count.ts";
+import { wrongRank } from "./wrong-rank.ts";
+
+/** In the order the documentation lists them. A code without a rule does not compile. */
+export const rules: { readonly [C in FindingCode]: Rule<C> } = {
+  syntax,
+  "duplicate-key": duplicateKey,
+  "unknown-layer": unknownLayer,
+  "unknown-parameter": unknownParameter,
+  "missing-parameter": missingParameter,
+  "bad-value": badValue,
+  "unknown-reference": unknownReference,
+  cycle,
+  "too-large": tooLarge,
+  "wrong-rank": wrongRank,
+  "wrong-input-count": wrongInputCount,
+  "non-integer-size": nonIntegerSize,
+  "window-too-large": windowTooLarge,
+  "channels-mismatch": channelsMismatch,
+  "groups-divide": groupsDivide,
+  "not-divisible": notDivisible,
+  "concat-mismatch": concatMismatch,
+  "add-mismatch": addMismatch,
+  "features-mismatch": featuresMismatch,
+  "reshape-mismatch": reshapeMismatch,
+  "one-value-per-channel": oneValuePerChannel,
+  "padding-too-large": paddingTooLarge,
+  "same-with-stride": sameWithStride,
+  "output-padding-too-large": outputPaddingTooLarge,
+  "skips-pixels": skipsPixels,
+  "dead-layer": deadLayer,
+  "empty-output": emptyOutput,
+};
+
+/** The page that explains a code, for editors and SARIF. */
+export function docsUrl(code: FindingCode): string {
+  return `https://github.com/convlint/convlint/blob/main/docs/rules/${code}.md`;
+}
+
+/** Problems of the text itself as diagnostics; their words come from the parser. */
+export function fromSyntax(problems: readonly SyntaxProblem[]): Diagnostic[] {
+  return problems.map(({ code, range, message, first }) => ({
+    code,
+    severity: rules[code].severity,
+    range: visible(range),
+    message,
+    related: first ? [{ range: visible(first), message: "written here first" }] : [],
+    layer: null,
+  }));
+}
+
+/**
+ * Every diagnostic of a model, by position: the report's findings, dead layers, and `extra` (the text's own problems).
+ * What several uses of one block share is told once.
+ */
+export function diagnose(
+  graph: Graph,
+  report: ShapeReport,
+  words: Words,
+  extra: readonly Diagnostic[],
+): readonly Diagnostic[] {
+  const diagnostics = [...extra];
+  const told = new Map<string, number | null>();
+  const findings = isWhole(report, extra) ? [...report.findings, ...deadLayers(graph)] : report.findings;
+  for (const group of grouped(findings)) {
+    const diagnostic = describe(group, graph, report, words);
+    const { code, severity, range, message } = diagnostic;
+    const place = `${code} ${severity} ${range.start} ${range.end}`;
+    const { node } = group[0];
+    if (told.has(`${place} ${message}`) || (told.has(place) && told.get(place) !== node)) continue;
+    told.set(place, node).set(`${place} ${message}`, node);
+    diagnostics.push(diagnostic);
+  }
+  return diagnostics.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end);
+}
+
+/** Where some text or reference was not understood, an unread layer may well be read: nothing is dead for sure. */
+function isWhole(report: ShapeReport, extra: readonly Diagnostic[]): boolean {
+  const doubts: readonly FindingCode[] = ["syntax", "unknown-reference", "cycle", "too-large", "wrong-input-count"];
+  return ![...extra, ...report.findings].some(({ code }) => doubts.includes(code));
+}
+
+/** Findings of one node that its rule tells together: the same window on height and width. */
+function grouped(findings: readonly Finding[]): Iterable<readonly [Finding, ...Finding[]]> {
+  const groups = new Map<unknown, [Finding, ...Finding[]]>();
+  for (const found of findings) {
+    const { together } = rules[found.code] as Rule<FindingCode>;
+    const at = found.at.kind === "param" ? found.at.name : found.at.kind;
+    const key = together && found.node !== null ? `${found.node} ${found.code} ${at} ${together(found.data)}` : found;
+    const group = groups.get(key);
+    if (group) group.push(found);
+    else groups.set(key, [found]);
+  }
+  return groups.values();
+}
+
+function describe(
+  [found, ...others]: readonly [Finding, ...Finding[]],
+  graph: Graph,
+  report: ShapeReport,
+  words: Words,
+): Diagnostic {
+  const rule = rules[found.code] as Rule<FindingCode>;
+  const node = found.node === null ? null : (graph.nodes[found.node] ?? null);
+  const context: MessageContext<FindingCode> = {
+    data: found.data,
+    also: others.map((other) => other.data),
+    at: found.at,
+    node,
+    graph,
+    report,
+    words,
+  };
+  const range = visible(placeOf(found.at, node));
+  const related = rule.related?.(context) ?? [];
+  return {
+    code: found.code,
+    severity: rule.grade?.(context) ?? rule.severity,
+    range,
+    message: rule.message(context),
+    related: related.map((place) => ({ ...place, range: visible(place.range) })),
+    layer: layerAt(graph, node, range),
+    ...(rule.tag ? { tag: rule.tag } : {}),
+  };
+}
+
+/** The text a finding is about: the parameter or input where it is written, else the layer's type, never its whole line. */
+function placeOf(at: At, node: Node | null): Range {
+  if (at.kind === "range") return at.range;
+  if (!node) return { start: 0, end: 0 };
+  const { origin } = node;
+  const input = at.kind === "input" ? origin.inputs[at.index] : undefined;
+  if (input) return input;
+  const param = at.kind === "param" ? origin.params.get(at.name) : undefined;
+  if (at.kind !== "param" || !param) return isEmpty(origin.type) ? origin.layer : origin.type;
+  const item = at.index === undefined ? undefined : param.items?.[at.index];
+  const value = item ?? param.value;
+  return isEmpty(value) && param.key ? param.key : value;
+}
+
+function isEmpty(range: Range): boolean {
+  return range.end <= range.start;
+}
+
+/** An editor shows nothing for an empty range: it takes in the character before, or the first of the file. */
+function visible(range: Range): Range {
+  if (!isEmpty(range)) return range;
+  return range.start > 0 ? { start: range.start - 1, end: range.start } : { start: 0, end: 1 };
+}
+
+/** The file's layer of a node, or around a place of the text. */
+function layerAt(graph: Graph, node: Node | null, range: Range): number | null {
+  const owner = node
+    ? ownerOf(graph, node.id)
+    : graph.layers.find(({ range: layer }) => layer.start <= range.start && range.end <= layer.end);
+  return owner ? graph.layers.indexOf(owner) : null;
+}

@@ -1,0 +1,108 @@
+/** A window that does not divide its input: what it leaves, and what would make it exact. */
+import type { Node } from "#shared/graph/graph.ts";
+import { type Dim, sub } from "#shared/shape/dim.ts";
+import type { Tensor } from "#shared/shape/tensor.ts";
+import { outputSize, remainder, unreadInput, type Window, type WindowUse } from "#shared/shape/window.ts";
+import { defineRule } from "./rule.ts";
+import { accepts, axesOf, cellsOf, exactSize, listed, numeral, source, windowFormula, windowRoom } from "./wording.ts";
+
+export const nonIntegerSize = defineRule({
+  code: "non-integer-size",
+  severity: "warning",
+  grade: ({ data }) => (data.unread > 0 ? "warning" : "information"),
+  summary: "The output size formula has a remainder, so part of the input is dropped.",
+  docs: `The output size \`(n − k + 2p)/s + 1\` is not an integer, so the framework rounds it and the last steps of the window do not
+happen. Every framework accepts that, so it is never an error:
+
+- **warning** where real input rows or columns are never read: the network does not see the edge of the image, and up-sampling
+  later gives another size than the one before;
+- **information** where only padding is dropped. Real ResNets do that at 224 pixels in every strided layer; no input is lost.
+
+Choose the padding or the input size so that the formula is exact, or let pooling round up (\`ceil_mode\`).`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 28, 28]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: 2}
+`,
+    good: `cnn: 1
+input: [3, 29, 29]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: 2}
+`,
+  },
+  message: ({ data, also, node, words }) => {
+    const { use, input, unread } = data;
+    const uses = [use, ...also.map((other) => other.use)];
+    const axes = axesOf(uses, input);
+    const is = uses.length > 1 ? "are not integers" : "is not an integer";
+    const value = exactSize(use);
+    const sum =
+      value === null
+        ? `${windowRoom(use)} leaves ${remainder(use.input, use.window)} when divided by ${use.window.stride}, whatever the input`
+        : `${windowFormula(use)} = ${numeral(value)}, rounded ${use.window.ceil ? "up" : "down"} to ${words.dim(use.output)}`;
+    const lost =
+      unread > 0
+        ? `the last ${unreadCells(uses, input, unread)} never read`
+        : "only padding is dropped, no input is lost";
+    const advice = adviceFor(use, node, axes);
+    return `output ${axes} ${is}: ${sum}; ${lost}.${advice}`;
+  },
+  together: ({ use, unread }) => JSON.stringify([String(use.input), use.window, unread]),
+  related: (context) => source(context, context.data.input),
+});
+
+/** `input row is`, `2 input rows and columns are`. */
+function unreadCells(uses: readonly WindowUse[], input: Tensor, unread: number): string {
+  const plural = unread === 1 ? "" : "s";
+  const cells = listed(uses.map((use) => cellsOf(input, use.axis) + plural));
+  return `${unread === 1 ? "" : `${unread} `}input ${cells} ${unread === 1 && uses.length === 1 ? "is" : "are"}`;
+}
+
+/** Only what was put back into the formula and left no remainder. */
+function adviceFor(use: WindowUse, node: Node | null, axes: string): string {
+  const options: string[] = [];
+  const padding = exactPadding(use, node);
+  if (padding) options.push(padding);
+  if (accepts(node, "ceil_mode", true) && !use.window.ceil) {
+    const ceiled = { ...use.window, ceil: true };
+    if (unreadInput(use.input, ceiled) === 0) options.push("ceil_mode: true");
+  }
+  const sizes = exactInputs(use).map(String);
+  if (sizes.length > 0) options.push(`input ${axes} ${listed(sizes, "or")}`);
+  return options.length === 0 ? "" : ` Use ${listed(options, "or")}.`;
+}
+
+/** The nearest input sizes below and above that leave no remainder. */
+function exactInputs({ input, window }: WindowUse): Dim[] {
+  const rest = remainder(input, window);
+  if (rest === null) return [];
+  return [sub(input, rest), sub(input, rest - window.stride)].filter((size) => {
+    const output = outputSize(size, window);
+    return (
+      remainder(size, window) === 0 &&
+      (typeof output !== "number" || output >= 1) &&
+      (typeof size !== "number" || size >= 1)
+    );
+  });
+}
+
+/** The least padding more that leaves no remainder, in a form the operator takes. */
+function exactPadding({ input, window }: WindowUse, node: Node | null): string | null {
+  const { padBefore, padAfter, stride, kernel } = window;
+  const rest = remainder(input, window);
+  if (rest === null || typeof padBefore !== "number" || typeof padAfter !== "number") return null;
+  const more = stride - rest;
+  const isExact = (changed: Partial<Window>) => remainder(input, { ...window, ...changed }) === 0;
+  const total = padBefore + padAfter + more;
+  const each = total / 2;
+  if (Number.isInteger(each) && accepts(node, "padding", each) && isExact({ padBefore: each, padAfter: each })) {
+    // Pooling refuses padding beyond half its window.
+    const isPool = accepts(node, "ceil_mode", true);
+    return isPool && each > Math.floor(kernel / 2) ? null : `padding ${each}`;
+  }
+  const before = padBefore + more;
+  if (padAfter !== padBefore || !isExact({ padBefore: before })) return null;
+  if (!accepts(node, "padding", { top: before, bottom: padAfter, left: before, right: padAfter })) return null;
+  return padAfter === 0 ? `padding ${before} before only` : `padding ${before} before and ${padAfter} after`;
+}

@@ -1,0 +1,47 @@
+/** `padding: same` together with a stride. */
+import { effectiveKernel } from "#shared/shape/window.ts";
+import { defineRule, type MessageContext } from "./rule.ts";
+import { accepts, listed } from "./wording.ts";
+
+export const sameWithStride = defineRule({
+  code: "same-with-stride",
+  severity: "error",
+  summary: "padding: same with a stride greater than 1.",
+  docs: `\`same\` promises an output as large as the input, which a stride makes impossible; PyTorch refuses the two together. TensorFlow's
+SAME means another thing there, an output of ⌈n/stride⌉, with padding that depends on the input size; the native format
+calls it \`same_upper\`.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 33, 33]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: same}
+`,
+    good: `cnn: 1
+input: [3, 33, 33]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
+`,
+  },
+  message: (context) => {
+    const { data } = context;
+    const strides = [...new Set(data.stride)];
+    const shown = strides.length === 1 ? `${strides[0]}` : `[${data.stride.join(", ")}]`;
+    const options = [...explicitPadding(context), "stride 1"];
+    return `padding same keeps the size, which needs stride 1, but the stride is ${shown}. Use ${listed(options, "or")}.`;
+  },
+});
+
+/** The symmetric padding that gives ⌈n/s⌉ for every n, where the kernel is odd; TensorFlow's SAME where the format has it. */
+function explicitPadding({ node }: MessageContext<"same-with-stride">): string[] {
+  const options: string[] = [];
+  const { kernel_size: kernel, dilation } = node?.attrs ?? {};
+  if (Array.isArray(kernel) && Array.isArray(dilation)) {
+    const pads = new Set(
+      kernel.map((size: number, axis) => (effectiveKernel({ kernel: size, dilation: dilation[axis] ?? 1 }) - 1) / 2),
+    );
+    const [padding] = pads;
+    if (pads.size === 1 && padding !== undefined && Number.isInteger(padding)) options.push(`padding ${padding}`);
+  }
+  if (accepts(node, "padding", "same_upper")) options.push("padding same_upper");
+  return options;
+}

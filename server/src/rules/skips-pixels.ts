@@ -1,0 +1,43 @@
+/** A stride that jumps over input cells. */
+import { defineRule } from "./rule.ts";
+import { axesOf, cellsOf, listed, source } from "./wording.ts";
+
+export const skipsPixels = defineRule({
+  code: "skips-pixels",
+  severity: "warning",
+  // A strided 1×1 convolution is the shortcut of every ResNet: known, meant and harmless.
+  grade: ({ data }) => (data.use.window.kernel === 1 ? "hint" : "warning"),
+  summary: "The stride is larger than the kernel, so some input is never read.",
+  docs: `Between two positions of the window lie rows or columns that no position reads: their values cannot influence the result. A
+kernel at least as large as the stride reads everything.
+
+A 1×1 convolution with a stride, as in the shortcut of a ResNet's residual block, does this on purpose; it is only a hint there.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: MaxPool2d, kernel_size: 2, stride: 3}
+`,
+    good: `cnn: 1
+input: [3, 33, 33]
+layers:
+  - {type: MaxPool2d, kernel_size: 3, stride: 3}
+`,
+  },
+  message: ({ data, also, node, words }) => {
+    const uses = [data.use, ...also.map((other) => other.use)];
+    const { kernel, stride, dilation } = data.use.window;
+    const read = new Set(Array.from({ length: Math.min(kernel, stride) }, (_, tap) => (tap * dilation) % stride)).size;
+    const cells = listed(uses.map((use) => cellsOf(data.input, use.axis) + "s"));
+    const op = node?.op.name ?? "";
+    const kernelName = words.param(op, "kernel_size");
+    const strideName = words.param(op, "stride");
+    const advice =
+      dilation === 1
+        ? `Use ${kernelName} ${stride} or more, or ${strideName} ${kernel}${kernel > 1 ? " or less" : ""}.`
+        : `Use ${strideName} 1, or another dilation.`;
+    return `a stride of ${stride} over a kernel of ${kernel} never reads ${stride - read} of every ${stride} ${cells} (${axesOf(uses, data.input)}). ${advice}`;
+  },
+  together: ({ use }) => JSON.stringify([use.window.kernel, use.window.stride, use.window.dilation]),
+  related: (context) => source(context, context.data.input),
+});

@@ -1,0 +1,42 @@
+/** A layer reads from something that does not exist. */
+import { nearest } from "./nearest.ts";
+import { defineRule } from "./rule.ts";
+import { listed } from "./wording.ts";
+
+/** More names than this help nobody. */
+const MAX_NAMES = 8;
+
+export const unknownReference = defineRule({
+  code: "unknown-reference",
+  severity: "error",
+  summary: "A reference names no layer.",
+  docs: `The name or index belongs to no layer and no input, so what flows in is not known; layers that depend on it stay
+silent. An index counts the layers from 0, a negative one backwards from the layer that reads.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: ReLU, name: stem}
+  - {type: Sigmoid, from: stme}
+`,
+    good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: ReLU, name: stem}
+  - {type: Sigmoid, from: stem}
+`,
+  },
+  message: ({ data }) => {
+    const detail = data.detail ? `: ${data.detail}` : "";
+    if (/^-?\d+$/.test(data.name))
+      return `there is no layer at index ${data.name.replace("-", "−")} from here${detail}.`;
+    const close = nearest(data.name, data.candidates);
+    const names = data.candidates.slice(0, MAX_NAMES);
+    const advice = close
+      ? ` Did you mean ${close}?`
+      : names.length > 0
+        ? ` There is ${listed(names)}${data.candidates.length > MAX_NAMES ? " and more" : ""}.`
+        : " Give that layer a name.";
+    return `no layer is called "${data.name}"${detail}.${advice}`;
+  },
+});

@@ -1,0 +1,64 @@
+/** A window larger than its padded input. */
+import { sub } from "#shared/shape/dim.ts";
+import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
+import { defineRule } from "./rule.ts";
+import { accepts, axesOf, listed, source } from "./wording.ts";
+
+export const windowTooLarge = defineRule({
+  code: "window-too-large",
+  severity: "error",
+  summary: "The kernel is larger than its padded input.",
+  docs: `No window fits, so the output would have no cells. PyTorch and Keras refuse it; TensorFlow and ONNX runtimes
+may answer with garbage, so it is an error in every format. It usually means that earlier layers have already shrunk the
+image too far for this input size.`,
+  examples: {
+    bad: `cnn: 1
+input: [3, 4, 4]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 7}
+`,
+    good: `cnn: 1
+input: [3, 4, 4]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 7, padding: 3}
+`,
+  },
+  message: ({ data, also, node, words }) => {
+    const { use, input } = data;
+    const { window } = use;
+    const axes = axesOf([use, ...also.map((other) => other.use)], input);
+    const spans = effectiveKernel(window);
+    const dilated = window.dilation === 1 ? "" : ` = ${window.dilation}·(${window.kernel} − 1) + 1`;
+    const padded = paddedSize(use.input, window);
+    const isPadded = String(padded) !== String(use.input);
+    const padding = isPadded ? ` (${words.dim(use.input)} + ${window.padBefore} + ${window.padAfter} padding)` : "";
+    const kernel = window.dilation === 1 ? "kernel" : "dilated kernel";
+    const fits = typeof padded === "number" && padded >= spans;
+    const over = fits
+      ? `input ${axes} ${words.dim(use.input)} before padding`
+      : `input ${axes} ${words.dim(padded)}${padding}`;
+    return `the ${kernel} ${spans}${dilated} is larger than the ${over}: no window fits.${fits ? "" : adviceFor(use, axes, node)}`;
+  },
+  together: ({ use }) => JSON.stringify([String(use.input), use.window]),
+  related: (context) => source(context, context.data.input),
+});
+
+function adviceFor(use: WindowUse, axes: string, node: Parameters<typeof accepts>[0]): string {
+  const { input, window } = use;
+  const { padBefore, padAfter, kernel } = window;
+  if (typeof padBefore !== "number" || typeof padAfter !== "number" || typeof input !== "number") return "";
+  const fits = (size: number, changed: Partial<typeof window>) => {
+    const output = outputSize(size, { ...window, ...changed });
+    return typeof output === "number" && output >= 1;
+  };
+  const options: string[] = [];
+  const largest = Math.floor((input + padBefore + padAfter - 1) / window.dilation) + 1;
+  if (largest >= 1 && fits(input, { kernel: largest })) options.push(`a kernel of at most ${largest}`);
+  const padding = Math.ceil((effectiveKernel(window) - input) / 2);
+  const isPool = accepts(node, "ceil_mode", true);
+  const padFits = accepts(node, "padding", padding) && fits(input, { padBefore: padding, padAfter: padding });
+  if (padFits && !(isPool && padding > Math.floor(kernel / 2))) options.push(`padding ${padding}`);
+  const least = sub(effectiveKernel(window), padBefore + padAfter);
+  if (typeof least === "number" && fits(least, {})) options.push(`input ${axes} of at least ${least}`);
+  return options.length === 0 ? "" : ` Use ${listed(options, "or")}.`;
+}

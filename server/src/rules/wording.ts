@@ -1,0 +1,123 @@
+/**
+ * The sentences rules share: lists, axes, the window formula with its numbers, and how a branch is called.
+ */
+import { type Node, ownerOf, type Ref } from "#shared/graph/graph.ts";
+import type { FindingCode } from "#shared/ops/finding.ts";
+import type { Plain } from "#shared/ops/param.ts";
+import { Refusal } from "#shared/ops/param.ts";
+import { type Dim, Expr, product } from "#shared/shape/dim.ts";
+import { axisName, type Tensor } from "#shared/shape/tensor.ts";
+import { effectiveKernel, type WindowUse } from "#shared/shape/window.ts";
+import type { MessageContext, RelatedPlace } from "./rule.ts";
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listed(items: readonly (string | number)[], last: "and" | "or" = "and"): string {
+  if (items.length <= 1) return String(items[0] ?? "");
+  return `${items.slice(0, -1).join(", ")} ${last} ${items.at(-1)}`;
+}
+
+/** A number as written in a message: a true minus, at most two decimals, marked where they are not all. */
+export function numeral(value: number): string {
+  const rounded = Math.round(value * 100) / 100;
+  const text = rounded < 0 ? `−${-rounded}` : String(rounded);
+  return rounded === value ? text : `${text}…`;
+}
+
+/** `1 channel`, `3 channels`. */
+export function counted(count: Dim, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** `height and width`, from windows of one input. */
+export function axesOf(uses: readonly WindowUse[], input: Tensor): string {
+  return listed(uses.map((use) => axisName(input, use.axis)));
+}
+
+/** What one step along an axis holds: a row of the height, a column of the width. */
+export function cellsOf(input: Tensor, axis: number): string {
+  const name = axisName(input, axis);
+  return { height: "row", width: "column", depth: "slice" }[name] ?? "step";
+}
+
+/** `28 − 5 + 2·0`: input minus what the window spans plus padding; dilation shows where it is not 1. */
+export function windowRoom(use: WindowUse): string {
+  const { kernel, dilation, padBefore, padAfter } = use.window;
+  const span = dilation === 1 ? `${kernel}` : `${dilation}·(${kernel} − 1) − 1`;
+  const padding = String(padBefore) === String(padAfter) ? `2·${padBefore}` : `${padBefore} + ${padAfter}`;
+  const input = String(use.input);
+  return `${input} − ${span} + ${padding}`;
+}
+
+/** `(28 − 5 + 2·0)/2 + 1`. */
+export function windowFormula(use: WindowUse): string {
+  return `(${windowRoom(use)})/${use.window.stride} + 1`;
+}
+
+/** The formula's value before rounding, or null where it is symbolic. */
+export function exactSize(use: WindowUse): number | null {
+  const { padBefore, padAfter, stride } = use.window;
+  if (typeof use.input !== "number" || typeof padBefore !== "number" || typeof padAfter !== "number") return null;
+  return (use.input + padBefore + padAfter - effectiveKernel(use.window)) / stride + 1;
+}
+
+/** Whether the operator's parameter takes a value, so that advice never offers what would be refused. */
+export function accepts(node: Node | null, param: string, value: Plain): boolean {
+  const type = node?.op.params[param]?.type;
+  return type !== undefined && !(type.parse(value) instanceof Refusal);
+}
+
+/** `576 = 16·6·6`, or the plain size where there is nothing to multiply. */
+export function factored(size: Dim, factors: readonly Dim[], dim: (dim: Dim) => string): string {
+  const shown = factors.length > 1 && String(product(factors)) === String(size);
+  if (!shown) return dim(size);
+  const parts = factors.map((factor) =>
+    factor instanceof Expr && /[ ]/.test(dim(factor)) ? `(${dim(factor)})` : dim(factor),
+  );
+  const joined = parts.join("·");
+  return size instanceof Expr && joined === dim(size) ? joined : `${dim(size)} = ${joined}`;
+}
+
+type AnyContext = Pick<MessageContext<FindingCode>, "graph" | "report" | "words">;
+
+/** How a node is called in the file: its layer's name, or its type and path inside a block. */
+export function nameOf(id: number, { graph, words }: AnyContext): string {
+  const node = graph.nodes[id];
+  if (!node) return "?";
+  const layer = ownerOf(graph, id);
+  if (layer && layer.nodes.end - layer.nodes.first === 1) return layer.name;
+  if (node.op.name === "Input") return node.scope === "input" ? "the input" : node.scope;
+  return `${words.op(node.op.name)} ${node.scope}`;
+}
+
+/** What the node's input `index` reads: null where the reference did not resolve. */
+export function sourceOf(context: Pick<MessageContext<FindingCode>, "node">, index: number): Ref | null {
+  return context.node?.inputs[index] ?? null;
+}
+
+/** `conv1 [N, 64, 28, 28]`: the branch that enters as input `index`. */
+export function branch(context: MessageContext<FindingCode>, index: number, shape: Tensor): string {
+  const source = sourceOf(context, index);
+  const shown = context.words.shape(shape);
+  return source ? `${nameOf(source.node, context)} ${shown}` : shown;
+}
+
+/** The layers that feed the given inputs, as places to jump to. */
+export function sources(
+  context: MessageContext<FindingCode>,
+  inputs: readonly (readonly [index: number, shape: Tensor])[],
+): RelatedPlace[] {
+  return inputs.flatMap(([index, shape]) => {
+    const source = sourceOf(context, index);
+    const node = source ? context.graph.nodes[source.node] : undefined;
+    if (!source || !node) return [];
+    return [
+      { range: node.origin.type, message: `${nameOf(source.node, context)} gives ${context.words.shape(shape)}` },
+    ];
+  });
+}
+
+/** The input of the finding's node as its related place, for rules about one tensor. */
+export function source(context: MessageContext<FindingCode>, shape: Tensor): RelatedPlace[] {
+  const index = context.at.kind === "input" ? context.at.index : 0;
+  return sources(context, [[index, shape]]);
+}
