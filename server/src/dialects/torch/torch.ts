@@ -1,0 +1,23 @@
+/**
+ * torch modules by path: Hydra, OmegaConf and MONAI files in which `_target_: torch.nn.Sequential` holds a network.
+ *
+ * Files whose only networks are classes of libraries (`monai.networks.nets.UNet`) have nothing to check and stay silent.
+ */
+import { type Dialect, shapeText } from "../dialect.ts";
+import { lower, moduleNames } from "./lower.ts";
+
+const SEQUENTIAL = /_target_["']?\s*:\s*["']?(?:torch\.)?nn\.(?:modules\.container\.)?Sequential\b/;
+
+export const torch: Dialect = {
+  name: "torch",
+  words: {
+    param: (_op, name) => name,
+    op: (name) => name,
+    dim: String,
+    shape: (tensor) => shapeText(tensor, String),
+  },
+  sniff: (text) => text.includes("_target_") && SEQUENTIAL.test(text),
+  matches: (root) => root.kind !== "scalar",
+  lower,
+  vocabulary: () => moduleNames.map((name) => `torch.nn.${name}`),
+};
