@@ -1,5 +1,5 @@
 /**
- * Which files a `check` reads: files as named, folders searched, globs expanded; sorted, each once.
+ * Which files a `check` reads: files as named, folders searched, globs expanded; each once.
  */
 import { type Dirent, readdirSync, statSync } from "node:fs";
 import { extname, join, relative, resolve, sep } from "node:path";
@@ -43,7 +43,7 @@ export function findFiles(args: readonly string[], cwd: string): Found {
     } else problems.push(`${arg}: no such file or folder`);
   }
   const candidates = [...named].map(([file, isNamed]) => ({ file, path: shownPath(file, cwd), named: isNamed }));
-  return { candidates: candidates.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0)), problems };
+  return { candidates, problems };
 }
 
 /** A path as output shows it: relative to the working folder, with forward slashes on every system. */
