@@ -37,6 +37,8 @@ layers:
       return `${takes} but gets ${gets} from ${words.op("Flatten")} of ${words.shape(flattened)}; ${set}.`;
     }
     const { input } = data;
+    if (data.param !== "in_features")
+      return `${takes} but gets ${words.dim(data.actual)} of ${branch(context, 0, input)}; ${set}.`;
     const index = context.at.kind === "input" ? context.at.index : 0;
     const inner = input.dims.slice(input.layout.batched ? 1 : 0);
     const wantsFlat = inner.length > 1 && product(inner) === data.written;

@@ -31,7 +31,8 @@ layers:
         : "";
     const better = nearestDivisors(countsOf(context), data.groups);
     const advice = better.length > 0 ? ` Use ${param}: ${listed(better, "or")}.` : "";
-    return `${words.dim(data.count)} ${data.what} cannot be split into ${data.groups} groups${sum}.${advice}`;
+    const what = node && Object.hasOwn(node.op.params, data.what) ? "channels" : data.what;
+    return `${words.dim(data.count)} ${what} cannot be split into ${data.groups} groups${sum}.${advice}`;
   },
 });
 

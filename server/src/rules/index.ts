@@ -97,11 +97,11 @@ export function diagnose(
   const diagnostics = [...extra];
   const told = new Map<string, number | null>();
   const findings = isWhole(report, extra) ? [...report.findings, ...deadLayers(graph)] : report.findings;
-  for (const group of grouped(findings)) {
-    const diagnostic = describe(group, graph, report, words);
+  for (const found of findings) {
+    const diagnostic = describe(found, graph, report, words);
     const { code, severity, range, message } = diagnostic;
     const place = `${code} ${severity} ${range.start} ${range.end}`;
-    const { node } = group[0];
+    const { node } = found;
     if (told.has(`${place} ${message}`) || (told.has(place) && told.get(place) !== node)) continue;
     told.set(place, node).set(`${place} ${message}`, node);
     diagnostics.push(diagnostic);
@@ -115,31 +115,11 @@ function isWhole(report: ShapeReport, extra: readonly Diagnostic[]): boolean {
   return ![...extra, ...report.findings].some(({ code }) => doubts.includes(code));
 }
 
-/** Findings of one node that its rule tells together: the same window on height and width. */
-function grouped(findings: readonly Finding[]): Iterable<readonly [Finding, ...Finding[]]> {
-  const groups = new Map<unknown, [Finding, ...Finding[]]>();
-  for (const found of findings) {
-    const { together } = rules[found.code] as Rule<FindingCode>;
-    const at = found.at.kind === "param" ? found.at.name : found.at.kind;
-    const key = together && found.node !== null ? `${found.node} ${found.code} ${at} ${together(found.data)}` : found;
-    const group = groups.get(key);
-    if (group) group.push(found);
-    else groups.set(key, [found]);
-  }
-  return groups.values();
-}
-
-function describe(
-  [found, ...others]: readonly [Finding, ...Finding[]],
-  graph: Graph,
-  report: ShapeReport,
-  words: Words,
-): Diagnostic {
+function describe(found: Finding, graph: Graph, report: ShapeReport, words: Words): Diagnostic {
   const rule = rules[found.code] as Rule<FindingCode>;
   const node = found.node === null ? null : (graph.nodes[found.node] ?? null);
   const context: MessageContext<FindingCode> = {
     data: found.data,
-    also: others.map((other) => other.data),
     at: found.at,
     node,
     graph,

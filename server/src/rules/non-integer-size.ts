@@ -4,7 +4,18 @@ import { type Dim, sub } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import { outputSize, remainder, unreadInput, type Window, type WindowUse } from "#shared/shape/window.ts";
 import { defineRule } from "./rule.ts";
-import { accepts, axesOf, cellsOf, exactSize, listed, numeral, source, windowFormula, windowRoom } from "./wording.ts";
+import {
+  accepts,
+  alike,
+  axesOf,
+  cellsOf,
+  exactSize,
+  listed,
+  numeral,
+  source,
+  windowFormula,
+  windowRoom,
+} from "./wording.ts";
 
 export const nonIntegerSize = defineRule({
   code: "non-integer-size",
@@ -31,9 +42,10 @@ layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: 2}
 `,
   },
-  message: ({ data, also, node, words }) => {
+  message: (context) => {
+    const { data, node, words } = context;
     const { use, input, unread } = data;
-    const uses = [use, ...also.map((other) => other.use)];
+    const uses = alike(context, use);
     const axes = axesOf(uses, input);
     const is = uses.length > 1 ? "are not integers" : "is not an integer";
     const value = exactSize(use);
@@ -48,7 +60,6 @@ layers:
     const advice = adviceFor(use, node, axes);
     return `output ${axes} ${is}: ${sum}; ${lost}.${advice}`;
   },
-  together: ({ use, unread }) => JSON.stringify([String(use.input), use.window, unread]),
   related: (context) => source(context, context.data.input),
 });
 

@@ -11,8 +11,6 @@ export type Severity = "error" | "warning" | "information" | "hint";
 /** What a message is written from. */
 export interface MessageContext<C extends FindingCode> {
   readonly data: FindingData[C];
-  /** Further findings that one message tells together with `data`: the same window on another axis. See `Rule.together`. */
-  readonly also: readonly FindingData[C][];
   readonly at: At;
   /** null where the finding belongs to the file. */
   readonly node: Node | null;
@@ -39,8 +37,6 @@ export interface Rule<C extends FindingCode> {
   readonly examples: { readonly bad: string; readonly good: string };
   /** What, why with the numbers, and what to do. */
   message(context: MessageContext<C>): string;
-  /** Findings of one node with the same answer are one diagnostic: height and width of a square window. */
-  together?(data: FindingData[C]): string;
   related?(context: MessageContext<C>): readonly RelatedPlace[];
   /** For the editor: dead code fades. */
   readonly tag?: "unnecessary";

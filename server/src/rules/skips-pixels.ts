@@ -1,6 +1,6 @@
 /** A stride that jumps over input cells. */
 import { defineRule } from "./rule.ts";
-import { axesOf, cellsOf, listed, source } from "./wording.ts";
+import { alike, axesOf, cellsOf, listed, source } from "./wording.ts";
 
 export const skipsPixels = defineRule({
   code: "skips-pixels",
@@ -24,8 +24,9 @@ layers:
   - {type: MaxPool2d, kernel_size: 3, stride: 3}
 `,
   },
-  message: ({ data, also, node, words }) => {
-    const uses = [data.use, ...also.map((other) => other.use)];
+  message: (context) => {
+    const { data, node, words } = context;
+    const uses = alike(context, data.use);
     const { kernel, stride, dilation } = data.use.window;
     const read = new Set(Array.from({ length: Math.min(kernel, stride) }, (_, tap) => (tap * dilation) % stride)).size;
     const cells = listed(uses.map((use) => cellsOf(data.input, use.axis) + "s"));
@@ -38,6 +39,5 @@ layers:
         : `Use ${strideName} 1, or another dilation.`;
     return `a stride of ${stride} over a kernel of ${kernel} never reads ${stride - read} of every ${stride} ${cells} (${axesOf(uses, data.input)}). ${advice}`;
   },
-  together: ({ use }) => JSON.stringify([use.window.kernel, use.window.stride, use.window.dilation]),
   related: (context) => source(context, context.data.input),
 });

@@ -2,7 +2,7 @@
 import { sub } from "#shared/shape/dim.ts";
 import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
 import { defineRule } from "./rule.ts";
-import { accepts, axesOf, listed, source } from "./wording.ts";
+import { accepts, alike, axesOf, listed, source } from "./wording.ts";
 
 export const windowTooLarge = defineRule({
   code: "window-too-large",
@@ -23,10 +23,11 @@ layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 7, padding: 3}
 `,
   },
-  message: ({ data, also, node, words }) => {
+  message: (context) => {
+    const { data, node, words } = context;
     const { use, input } = data;
     const { window } = use;
-    const axes = axesOf([use, ...also.map((other) => other.use)], input);
+    const axes = axesOf(alike(context, use), input);
     const spans = effectiveKernel(window);
     const dilated = window.dilation === 1 ? "" : ` = ${window.dilation}·(${window.kernel} − 1) + 1`;
     const padded = paddedSize(use.input, window);
@@ -39,7 +40,6 @@ layers:
       : `input ${axes} ${words.dim(padded)}${padding}`;
     return `the ${kernel} ${spans}${dilated} is larger than the ${over}: no window fits.${fits ? "" : adviceFor(use, axes, node)}`;
   },
-  together: ({ use }) => JSON.stringify([String(use.input), use.window]),
   related: (context) => source(context, context.data.input),
 });
 

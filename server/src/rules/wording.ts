@@ -28,6 +28,18 @@ export function counted(count: Dim, noun: string): string {
   return `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/**
+ * The windows of the node that are like `use`, itself among them: operators state one finding for a square input under a
+ * square kernel, not one per axis, and its message speaks for all.
+ */
+export function alike({ node, report }: MessageContext<FindingCode>, use: WindowUse): readonly WindowUse[] {
+  const geometry = ({ input, window: w }: WindowUse) =>
+    [input, w.kernel, w.stride, w.dilation, w.padBefore, w.padAfter].join(" ");
+  const windows = (node ? report.nodes[node.id]?.inference?.windows : null) ?? [];
+  const same = windows.filter((other) => geometry(other) === geometry(use));
+  return same.length > 0 ? same : [use];
+}
+
 /** `height and width`, from windows of one input. */
 export function axesOf(uses: readonly WindowUse[], input: Tensor): string {
   return listed(uses.map((use) => axisName(input, use.axis)));
