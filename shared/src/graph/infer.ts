@@ -7,9 +7,9 @@
 import type { Finding, FindingCode, FindingData, Report } from "../ops/finding.ts";
 import { AT_LAYER } from "../ops/finding.ts";
 import { type Call, type Inference, type Operator, UNARY } from "../ops/op.ts";
-import { add as addDim, type Dim, mul, product, unknown } from "../shape/dim.ts";
+import { add as addDim, type Dim, mul, product } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
-import { spatialAxes } from "../shape/tensor.ts";
+import { spatialAxes, unknownLike } from "../shape/tensor.ts";
 import { type Field, fieldThrough, POINT } from "../shape/window.ts";
 import type { Graph, Layer, Node, Ref } from "./graph.ts";
 
@@ -138,14 +138,6 @@ function recover(op: Operator, node: Node, inputs: readonly Tensor[]): Inference
   const like = inputs[0];
   if (!like) return { outputs: [] };
   return { outputs: [unknownLike(like, `${op.name} could not be checked`)] };
-}
-
-/** A tensor of the same rank and batch, nothing else known. */
-export function unknownLike(like: Tensor, why: string): Tensor {
-  return {
-    dims: like.dims.map((dim, axis) => (axis === 0 && like.layout.batched ? dim : unknown(why))),
-    layout: like.layout,
-  };
 }
 
 function flattenedFrom(ref: Ref | null | undefined, graph: Graph, reports: readonly NodeReport[]): Tensor | undefined {

@@ -2,9 +2,16 @@
 import { activationOps } from "./activation.ts";
 import { inputOp } from "./input.ts";
 import { linearOps } from "./linear.ts";
+import { mergeOps } from "./merge.ts";
+import { normOps } from "./norm.ts";
 import type { Operator } from "./op.ts";
+import { reduceOps } from "./reduce.ts";
+import { reshapeOps } from "./reshape.ts";
 
 /** By canonical name. `Input` is among them but no file names it. */
 export const operators: ReadonlyMap<string, Operator> = new Map(
-  [inputOp, ...activationOps, ...linearOps].map((op) => [op.name, op]),
+  [inputOp, ...activationOps, ...linearOps, ...mergeOps, ...normOps, ...reduceOps, ...reshapeOps].map((op) => [
+    op.name,
+    op,
+  ]),
 );

@@ -1,6 +1,7 @@
-/** Fully connected layers. Source: torch.nn.Linear. */
-import { compare, mul, product } from "../shape/dim.ts";
-import { AT_LAYER, atParam } from "./finding.ts";
+/** Fully connected layers. Sources: torch.nn.Linear, torch.nn.Bilinear. */
+import { compare, mul, product, unknown } from "../shape/dim.ts";
+import type { Tensor } from "../shape/tensor.ts";
+import { AT_LAYER, atInput, atParam } from "./finding.ts";
 import { defineOp, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, optional, required } from "./param.ts";
 
@@ -36,8 +37,64 @@ const linear = defineOp({
       macs: mul(mul(features, attrs.out_features), positions),
     };
   },
+  recover: (attrs, inputs) => ({ outputs: [withLast(inputs[0]!, attrs.out_features)] }),
   field: "point",
   example: { attrs: { in_features: 8, out_features: 4 }, inputs: [[2, 8]], output: [2, 4] },
 });
 
-export const linearOps: readonly Operator[] = [linear];
+const bilinear = defineOp({
+  name: "Bilinear",
+  summary: "A learned bilinear form of the last axes of two inputs: y = x₁ᵀWx₂ + b.",
+  params: {
+    in1_features: absent(int(1), "Size of the first input's last axis; taken from it where absent."),
+    in2_features: absent(int(0), "Size of the second input's last axis; taken from it where absent."),
+    out_features: required(int(0), "Size of the last axis of the output."),
+    bias: optional(bool, true, "Adds a learned bias."),
+  },
+  inputs: { least: 2, most: 2 },
+  infer({ attrs, inputs, report }) {
+    const [first, second] = inputs as [Tensor, Tensor];
+    const rank = first.dims.length;
+    const output = withLast(first, attrs.out_features);
+    if (rank === 0 || second.dims.length !== rank) {
+      const expected = rank === 0 ? "at least one axis" : `${rank} axes, like the first input`;
+      const index = rank === 0 ? 0 : 1;
+      report("wrong-rank", atInput(index), { input: inputs[index]!, expected });
+      return { outputs: [output] };
+    }
+    const uneven = first.dims.findIndex(
+      (dim, axis) => axis < rank - 1 && compare(dim, second.dims[axis]!) === "different",
+    );
+    if (uneven >= 0) report("add-mismatch", atInput(1), { dim: uneven, inputs, index: 1 });
+    const sizes = inputs.map((input, index) => {
+      const param = index === 0 ? "in1_features" : "in2_features";
+      const written = attrs[param];
+      const actual = input.dims.at(-1)!;
+      if (written !== null && compare(written, actual) === "different") {
+        report("features-mismatch", atParam(param), { written, actual, input, param });
+      }
+      return written ?? actual;
+    });
+    const weights: WeightSpec[] = [{ name: "weight", dims: [attrs.out_features, ...sizes], trainable: true }];
+    if (attrs.bias) weights.push({ name: "bias", dims: [attrs.out_features], trainable: true });
+    const positions = product(first.dims.slice(first.layout.batched ? 1 : 0, -1));
+    return { outputs: [output], weights, macs: mul(product([attrs.out_features, ...sizes]), positions) };
+  },
+  recover: (attrs, inputs) => ({ outputs: [withLast(inputs[0]!, attrs.out_features)] }),
+  example: {
+    attrs: { in1_features: 8, in2_features: 6, out_features: 4 },
+    inputs: [
+      [2, 8],
+      [2, 6],
+    ],
+    output: [2, 4],
+  },
+});
+
+/** The tensor with another last axis. */
+function withLast(input: Tensor, size: number | undefined): Tensor {
+  if (input.dims.length === 0) return input;
+  return { dims: [...input.dims.slice(0, -1), size ?? unknown("out_features is not known")], layout: input.layout };
+}
+
+export const linearOps: readonly Operator[] = [linear, bilinear];

@@ -76,6 +76,16 @@ export const number: ParamType<number> = {
   parse: (value) => (typeof value === "number" && Number.isFinite(value) ? value : new Refusal("a number")),
 };
 
+/** A number in [least, most]. */
+export function between(least: number, most: number): ParamType<number> {
+  const expected = `a number from ${least} to ${most}`;
+  return {
+    expected,
+    schema: { type: "number", minimum: least, maximum: most },
+    parse: (value) => (typeof value === "number" && value >= least && value <= most ? value : new Refusal(expected)),
+  };
+}
+
 /** Python accepts 0 and 1 for booleans; so does this. */
 export const bool: ParamType<boolean> = {
   expected: "true or false",
@@ -136,6 +146,21 @@ export function perAxis<T>(axes: number, item: ParamType<T>): ParamType<readonly
       }
       const parsed = list.parse(value);
       return parsed instanceof Refusal && parsed.index === undefined ? new Refusal(expected) : parsed;
+    },
+  };
+}
+
+/** One value or a list of any length: axes, normalized_shape. Always a list inside. */
+export function oneOrMore<T>(item: ParamType<T>): ParamType<readonly T[]> {
+  const list = listOf(item);
+  const expected = `${item.expected}, or a list of them`;
+  return {
+    expected,
+    schema: { anyOf: [item.schema, list.schema] },
+    parse(value) {
+      if (Array.isArray(value)) return list.parse(value);
+      const one = item.parse(value);
+      return one instanceof Refusal ? new Refusal(expected) : [one];
     },
   };
 }

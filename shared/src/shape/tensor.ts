@@ -1,7 +1,7 @@
 /**
  * A tensor as the checker sees it: its dims and which axis means what. No values live here.
  */
-import type { Dim } from "./dim.ts";
+import { type Dim, unknown } from "./dim.ts";
 
 /** Which axis is the batch and which holds the channels; the others are spatial, in order. */
 export interface Layout {
@@ -47,6 +47,14 @@ export function spatialAxes(t: Tensor): number[] {
 /** The same tensor with some dims replaced. */
 export function withDims(t: Tensor, replace: ReadonlyMap<number, Dim>): Tensor {
   return { dims: t.dims.map((dim, axis) => replace.get(axis) ?? dim), layout: t.layout };
+}
+
+/** A tensor of the same rank and batch, nothing else known. */
+export function unknownLike(like: Tensor, why: string): Tensor {
+  return {
+    dims: like.dims.map((dim, axis) => (axis === 0 && like.layout.batched ? dim : unknown(why))),
+    layout: like.layout,
+  };
 }
 
 /** What a spatial axis is called in messages: `width`, `height`, `depth`, or `length` where there is only one. */

@@ -1,0 +1,248 @@
+/**
+ * Normalisation layers. Sources: torch.nn, PyTorch 1.13; RMSNorm from PyTorch 2.4.
+ *
+ * BatchNorm, InstanceNorm and GroupNorm tell the channel axis by the rank alone, so axes are counted here from the rank
+ * and not from whether the file's layout has a batch.
+ */
+import { compare, type Dim, Expr, mod, product, unknown } from "../shape/dim.ts";
+import type { Tensor } from "../shape/tensor.ts";
+import { AT_LAYER, atParam, type Report } from "./finding.ts";
+import { defineOp, type OpExample, type Operator, type WeightSpec } from "./op.ts";
+import { absent, bool, int, number, oneOrMore, optional, orNull, required } from "./param.ts";
+
+const eps = optional(number, 1e-5, "Added to the variance.");
+const running = { momentum: optional(orNull(number), 0.1, "Weight of a new batch in the running statistics.") };
+
+/** The batch axes (0 or 1 of them) and the channel axis of a tensor that has them. */
+function channelAxisOf(input: Tensor, hasBatch: boolean): number {
+  return input.layout.channels === "first" ? Number(hasBatch) : input.dims.length - 1;
+}
+
+/** Weight and bias, and running statistics, one value per channel. */
+function perChannel(count: Dim, affine: boolean, track: boolean): WeightSpec[] {
+  const weights: WeightSpec[] = [];
+  const dims = [count];
+  if (affine) weights.push({ name: "weight", dims, trainable: true }, { name: "bias", dims, trainable: true });
+  if (track) {
+    weights.push({ name: "running_mean", dims, trainable: false }, { name: "running_var", dims, trainable: false });
+  }
+  return weights;
+}
+
+function checkChannels(report: Report, param: string, written: number, actual: Dim, input: Tensor): void {
+  if (compare(written, actual) === "different") {
+    report("channels-mismatch", atParam(param), { param, written, actual, input });
+  }
+}
+
+/** Reports where every channel holds a single value, which PyTorch refuses to normalise. */
+function checkSpread(report: Report, values: Dim, input: Tensor): void {
+  if (values === 1) report("one-value-per-channel", AT_LAYER, { input });
+}
+
+function exampleOf(spatial: number): OpExample {
+  const dims = [1, 4, ...[8, 8, 8].slice(0, spatial)];
+  return { attrs: { num_features: 4 }, inputs: [dims], output: dims };
+}
+
+/** @param ranks the ranks PyTorch takes; BatchNorm has no form without a batch. */
+function batchNorm(spatial: number, ranks: readonly number[], expected: string): Operator {
+  return defineOp({
+    name: `BatchNorm${spatial}d`,
+    summary: "Normalises every channel over the batch and all positions.",
+    params: {
+      num_features: absent(int(1), "Number of channels; taken from the input where absent."),
+      eps,
+      ...running,
+      affine: optional(bool, true, "Learns a scale and a shift per channel."),
+      track_running_stats: optional(bool, true, "Keeps running mean and variance for inference."),
+    },
+    infer({ attrs, inputs, report }) {
+      const input = inputs[0]!;
+      const { affine, track_running_stats: track, num_features: written } = attrs;
+      if (!ranks.includes(input.dims.length)) {
+        report("wrong-rank", AT_LAYER, { input, expected });
+        return { outputs: [input], weights: perChannel(written ?? unknown("the rank is wrong"), affine, track) };
+      }
+      const axis = channelAxisOf(input, true);
+      const actual = input.dims[axis]!;
+      // Without weights and statistics nothing depends on the count, and PyTorch does not look at it.
+      if (written !== null && (affine || track)) checkChannels(report, "num_features", written, actual, input);
+      if (!track) checkSpread(report, product(input.dims.filter((_, other) => other !== axis)), input);
+      return { outputs: [input], weights: perChannel(written ?? actual, affine, track) };
+    },
+    recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+    example: exampleOf(spatial),
+  });
+}
+
+function instanceNorm(spatial: number): Operator {
+  const expected = `${spatial + 2} axes, or ${spatial + 1} without a batch`;
+  return defineOp({
+    name: `InstanceNorm${spatial}d`,
+    summary: "Normalises every channel of every sample over its positions.",
+    params: {
+      num_features: absent(int(1), "Number of channels; taken from the input where absent."),
+      eps,
+      ...running,
+      affine: optional(bool, false, "Learns a scale and a shift per channel."),
+      track_running_stats: optional(bool, false, "Keeps running mean and variance for inference."),
+    },
+    infer({ attrs, inputs, report }) {
+      const input = inputs[0]!;
+      const { affine, track_running_stats: track, num_features: written } = attrs;
+      const rank = input.dims.length;
+      const hasBatch = rank === spatial + 2;
+      // A symbolic batch is no channel count, though PyTorch would take it for one.
+      const batchAsChannels = rank === spatial + 1 && input.layout.batched && input.dims[0] instanceof Expr;
+      if ((!hasBatch && rank !== spatial + 1) || batchAsChannels) {
+        report("wrong-rank", AT_LAYER, { input, expected });
+        return { outputs: [input], weights: perChannel(written ?? unknown("the rank is wrong"), affine, track) };
+      }
+      const axis = channelAxisOf(input, hasBatch);
+      const actual = input.dims[axis]!;
+      if (written !== null && (affine || track)) checkChannels(report, "num_features", written, actual, input);
+      if (!track) {
+        const positions = input.dims.filter((_, other) => other !== axis && !(hasBatch && other === 0));
+        checkSpread(report, product(positions), input);
+      }
+      return { outputs: [input], weights: perChannel(written ?? actual, affine, track) };
+    },
+    recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+    example: exampleOf(spatial),
+  });
+}
+
+const groupNorm = defineOp({
+  name: "GroupNorm",
+  summary: "Normalises groups of channels of every sample.",
+  params: {
+    num_groups: required(int(1), "Number of groups; divides the channels."),
+    num_channels: absent(int(1), "Number of channels; taken from the input where absent."),
+    eps,
+    affine: optional(bool, true, "Learns a scale and a shift per channel."),
+  },
+  infer({ attrs, inputs, report }) {
+    const input = inputs[0]!;
+    const { num_groups: groups, num_channels: written, affine } = attrs;
+    const uneven = written !== null && written % groups !== 0;
+    if (uneven) report("groups-divide", atParam("num_groups"), { groups, what: "num_channels", count: written });
+    if (input.dims.length < 2) {
+      report("wrong-rank", AT_LAYER, { input, expected: "at least 2 axes" });
+      return { outputs: [input], weights: perChannel(written ?? unknown("the rank is wrong"), affine, false) };
+    }
+    const axis = channelAxisOf(input, true);
+    const actual = input.dims[axis]!;
+    if (!uneven) {
+      const rest = mod(actual, groups);
+      if (written !== null && affine) checkChannels(report, "num_channels", written, actual, input);
+      if (rest !== null && rest !== 0 && !(written !== null && affine)) {
+        report("groups-divide", atParam("num_groups"), { groups, what: "input channels", count: actual });
+      }
+      const others = product(input.dims.filter((_, other) => other !== axis));
+      if (compare(actual, groups) === "equal") checkSpread(report, others, input);
+    }
+    return { outputs: [input], weights: perChannel(written ?? actual, affine, false) };
+  },
+  recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  example: { attrs: { num_groups: 2, num_channels: 4 }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
+});
+
+const trailing = {
+  normalized_shape: required(oneOrMore(int(0)), "Sizes of the last axes, over which it normalises."),
+};
+
+/** Reports where the last axes are not those of normalized_shape: the first that differs. */
+function checkTrailing(report: Report, shape: readonly number[], input: Tensor): void {
+  const param = "normalized_shape";
+  if (shape.length === 0) {
+    report("bad-value", atParam(param), { name: param, value: [], expected: "at least one size" });
+    return;
+  }
+  const first = input.dims.length - shape.length;
+  if (first < 0) {
+    report("wrong-rank", AT_LAYER, { input, expected: `at least ${shape.length} axes for normalized_shape` });
+    return;
+  }
+  for (const [index, written] of shape.entries()) {
+    const actual = input.dims[first + index]!;
+    if (compare(written, actual) === "different") {
+      report("features-mismatch", atParam(param, index), { written, actual, input, param });
+      return;
+    }
+  }
+}
+
+const layerNorm = defineOp({
+  name: "LayerNorm",
+  summary: "Normalises over the last axes.",
+  params: {
+    ...trailing,
+    eps,
+    elementwise_affine: optional(bool, true, "Learns a scale and a shift per element."),
+    bias: optional(bool, true, "Learns the shift too."),
+  },
+  infer({ attrs, inputs, report }) {
+    const dims = attrs.normalized_shape;
+    checkTrailing(report, dims, inputs[0]!);
+    const weights: WeightSpec[] = [];
+    if (attrs.elementwise_affine) {
+      weights.push({ name: "weight", dims, trainable: true });
+      if (attrs.bias) weights.push({ name: "bias", dims, trainable: true });
+    }
+    return { outputs: [inputs[0]!], weights };
+  },
+  recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  example: { attrs: { normalized_shape: [8, 8] }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
+});
+
+const rmsNorm = defineOp({
+  name: "RMSNorm",
+  summary: "Divides by the root mean square over the last axes.",
+  params: {
+    ...trailing,
+    eps: absent(number, "Added to the mean square; the type's epsilon where absent."),
+    elementwise_affine: optional(bool, true, "Learns a scale per element."),
+  },
+  infer({ attrs, inputs, report }) {
+    const dims = attrs.normalized_shape;
+    checkTrailing(report, dims, inputs[0]!);
+    return {
+      outputs: [inputs[0]!],
+      weights: attrs.elementwise_affine ? [{ name: "weight", dims, trainable: true }] : [],
+    };
+  },
+  recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  example: { attrs: { normalized_shape: 8 }, inputs: [[1, 4, 8]], output: [1, 4, 8] },
+});
+
+const localResponseNorm = defineOp({
+  name: "LocalResponseNorm",
+  summary: "Divides by a power of the sum of squares over neighbouring channels.",
+  params: {
+    size: required(int(1), "Number of neighbouring channels."),
+    alpha: optional(number, 1e-4, "Factor of the sum."),
+    beta: optional(number, 0.75, "Exponent."),
+    k: optional(number, 1, "Added to the sum."),
+  },
+  infer({ inputs, report }) {
+    const input = inputs[0]!;
+    if (input.dims.length < 3) report("wrong-rank", AT_LAYER, { input, expected: "at least 3 axes" });
+    return { outputs: [input] };
+  },
+  recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  example: { attrs: { size: 5 }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
+});
+
+export const normOps: readonly Operator[] = [
+  batchNorm(1, [2, 3], "2 or 3 axes"),
+  batchNorm(2, [4], "4 axes"),
+  batchNorm(3, [5], "5 axes"),
+  instanceNorm(1),
+  instanceNorm(2),
+  instanceNorm(3),
+  layerNorm,
+  groupNorm,
+  localResponseNorm,
+  rmsNorm,
+];
