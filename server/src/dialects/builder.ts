@@ -7,23 +7,14 @@ import type { Graph, Layer, Node, Origin, Ref } from "#shared/graph/graph.ts";
 import { finding } from "#shared/graph/infer.ts";
 import { AT_TYPE, atParam, type Finding, type Range, type Report } from "#shared/ops/finding.ts";
 import { inputOp } from "#shared/ops/input.ts";
-import { decodeAttrs, defineOp, type Operator, type ParamProblem } from "#shared/ops/op.ts";
+import { decodeAttrs, type Operator, type ParamProblem } from "#shared/ops/op.ts";
+import { opaqueOp } from "#shared/ops/opaque.ts";
 import type { Plain } from "#shared/ops/param.ts";
-import { type Tensor, unknownLike } from "#shared/shape/tensor.ts";
+import type { Tensor } from "#shared/shape/tensor.ts";
 import type { Lowered } from "./dialect.ts";
 
 /** More operators than this come only from absurd repeats and nestings. */
 export const MAX_NODES = 100_000;
-
-/** Stands for a layer that could not be read: its output has the input's rank and nothing else known. */
-const unreadable = defineOp({
-  name: "Unknown",
-  summary: "A layer ConvLint could not read.",
-  params: {},
-  inputs: { least: 0, most: Number.POSITIVE_INFINITY },
-  infer: ({ inputs: [input] }) => ({ outputs: input ? [unknownLike(input, "the layer is not known")] : [] }),
-  example: { attrs: {}, inputs: [[1, 3, 8, 8]], output: [1, 3, 8, 8] },
-});
 
 /** A node whose inputs may still be filled in: a file can name a later layer. */
 interface OpenNode extends Node {
@@ -71,7 +62,7 @@ export class GraphBuilder {
 
   /** A layer that could not be read, which keeps the sizes around it. */
   addUnreadable(place: Place): Ref {
-    return this.add(unreadable, {}, place, false);
+    return this.add(opaqueOp, { type: null, outputs: null }, place, false);
   }
 
   /** Decodes the written parameters and adds the operator; a bad one is reported and only the rank goes on. */

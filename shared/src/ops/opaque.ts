@@ -4,26 +4,28 @@
  */
 import { type Tensor, unknownLike } from "../shape/tensor.ts";
 import { defineOp } from "./op.ts";
-import { absent, type ParamType, Refusal, required, text } from "./param.ts";
+import { absent, type ParamType, Refusal, text } from "./param.ts";
 
 /** Set by dialects, never parsed from a file. */
 const declared: ParamType<Tensor> = { expected: "a tensor", schema: {}, parse: () => new Refusal("a tensor") };
 
 /**
- * attrs `{type, outputs}`: `type` is the layer as written; `outputs` is the tensor it is declared to give, or null where
- * nothing is known: the output then has the first input's rank and batch only.
+ * attrs `{type, outputs}`: `type` is the layer's type as written, or null where there is none; `outputs` is the tensor it
+ * is declared to give, or null where nothing is known: the output then has the first input's rank and batch only.
  */
 export const opaqueOp = defineOp({
   name: "Opaque",
   summary: "A layer ConvLint does not know.",
   params: {
-    type: required(text, "The layer's type as written."),
+    type: absent(text, "The layer's type as written."),
     outputs: absent(declared, "The tensor it is declared to give."),
   },
-  inputs: { least: 1, most: Number.POSITIVE_INFINITY },
-  infer: ({ attrs, inputs }) => ({
-    outputs: [attrs.outputs ?? unknownLike(inputs[0]!, `the layer ${attrs.type} is not known`)],
-  }),
+  inputs: { least: 0, most: Number.POSITIVE_INFINITY },
+  infer({ attrs, inputs: [input] }) {
+    if (attrs.outputs) return { outputs: [attrs.outputs] };
+    const why = attrs.type === null ? "the layer is not known" : `the layer ${attrs.type} is not known`;
+    return { outputs: input ? [unknownLike(input, why)] : [] };
+  },
   field: "all",
   example: { attrs: { type: "MyLayer" }, inputs: [[1, 3, 8, 8]], output: [1, 3, 8, 8] },
 });
