@@ -34,7 +34,7 @@ export function findFiles(args: readonly string[], cwd: string): Found {
     const target = resolve(cwd, arg);
     const stats = statSync(target, { throwIfNoEntry: false });
     if (stats?.isDirectory()) {
-      for (const file of search(target, Ignore.for(target), problems)) named.set(file, named.get(file) ?? false);
+      for (const file of modelFiles(target, problems)) named.set(file, named.get(file) ?? false);
     } else if (stats) named.set(target, true);
     else if (isDynamicPattern(arg)) {
       const matched = expand(arg, cwd);
@@ -49,6 +49,19 @@ export function findFiles(args: readonly string[], cwd: string): Found {
 /** A path as output shows it: relative to the working folder, with forward slashes on every system. */
 export function shownPath(file: string, cwd: string): string {
   return relative(cwd, file).split(sep).join("/");
+}
+
+/** The files below a folder (absolute) that may hold a model, one by one; what cannot be read is passed over. */
+export function modelFiles(folder: string): Generator<string> {
+  return search(folder, Ignore.for(folder), []);
+}
+
+/**
+ * Every file below a folder (absolute) that may hold a model, by its ending. Folders that cannot be read are told in
+ * `problems` and passed over.
+ */
+export function modelFiles(folder: string, problems: string[] = []): Generator<string> {
+  return search(folder, Ignore.for(folder), problems);
 }
 
 function* search(folder: string, ignore: Ignore, problems: string[]): Generator<string> {
