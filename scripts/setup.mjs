@@ -4,16 +4,19 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const installed = join(root, "node_modules", ".package-lock.json");
-const stale = !existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, "package-lock.json")).mtimeMs;
-if (stale) {
-  console.log("setup: installing the packages of package-lock.json …");
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
-    cwd: root,
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Brings `folder` to the state of its package-lock.json with `npm ci` and these options; ends the process if that fails. */
+export function install(folder, ...options) {
+  const installed = join(folder, "node_modules", ".package-lock.json");
+  const lock = join(folder, "package-lock.json");
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  console.log(`setup: installing the packages of ${relative(root, lock)} …`);
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", ...options], {
+    cwd: folder,
     stdio: "inherit",
     shell: process.platform === "win32",
   });
@@ -22,3 +25,5 @@ if (stale) {
     process.exit(status ?? 1);
   }
 }
+
+install(root);

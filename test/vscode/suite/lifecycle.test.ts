@@ -1,0 +1,90 @@
+/** The extension itself: installed from its .vsix, its commands, and its server after a restart or a crash. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { platform } from "node:os";
+import { commands, env, extensions, window, workspace } from "vscode";
+import { closeAll, hintLines, open, until } from "./editor.ts";
+import { needsScreen, see } from "./screen.ts";
+
+/** Linux: the processes of this extension host that run ConvLint's server. */
+function servers(): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((id) => {
+      try {
+        const parent = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1];
+        return Number(parent) === process.pid && readFileSync(`/proc/${id}/cmdline`, "utf8").includes("dist/server");
+      } catch {
+        return false; // not a process, or one that just ended
+      }
+    });
+}
+
+describe("the extension", () => {
+  afterEach(closeAll);
+
+  it("is the one from the .vsix, and starts by itself when a YAML file is opened", async () => {
+    const extension = extensions.getExtension("convlint.convlint");
+    assert.ok(extension);
+    assert.match(extension.extensionPath, /extensions[\\/]convlint\.convlint-/);
+    assert.ok(extension.isActive || (await open("lenet.cnn.yaml")));
+  });
+
+  it("copies the layer table", async () => {
+    await open("lenet.cnn.yaml");
+    await commands.executeCommand("convlint.copyLayerTable");
+    const table = await env.clipboard.readText();
+    assert.match(table, /^\| .*Conv2d.*\[N, 16, 10, 10\].*2,416/m);
+    assert.match(table, /total.*61,706/);
+  });
+
+  it("leaves the clipboard alone in a file that is no model", async () => {
+    await env.clipboard.writeText("mine");
+    await open("compose.yaml");
+    await commands.executeCommand("convlint.copyLayerTable");
+    assert.equal(await env.clipboard.readText(), "mine");
+  });
+
+  it("shows its output", async () => {
+    await commands.executeCommand("convlint.showOutput");
+    await until(
+      async () => workspace.textDocuments,
+      (documents) => documents.some(({ uri }) => uri.scheme === "output"),
+    );
+    await commands.executeCommand("workbench.action.closePanel");
+  });
+
+  it("answers again after the command Restart Server", async function () {
+    const { document } = await open("lenet.cnn.yaml");
+    const before = await hintLines(document);
+    await commands.executeCommand("convlint.restartServer");
+    assert.deepEqual(await hintLines(document), before);
+    assert.equal(before.length, 12);
+    if (platform() === "linux") assert.equal(servers().length, 1);
+    else this.skip();
+  });
+
+  it("answers again after its server crashed", async function () {
+    if (platform() !== "linux") this.skip();
+    const { document } = await open("lenet.cnn.yaml");
+    const before = await hintLines(document);
+    const [crashed] = servers();
+    process.kill(crashed!, "SIGKILL");
+    await until(
+      async () => servers(),
+      (now) => now.length === 1 && now[0] !== crashed,
+    );
+    await until(
+      () => hintLines(document),
+      (lines) => lines.length === before.length,
+    );
+    assert.deepEqual(await hintLines(document), before);
+    assert.equal(window.activeTextEditor?.document, document);
+  });
+
+  it("says in the status bar what the model is", async function () {
+    needsScreen(this);
+    await open("broken.cnn.yaml");
+    await see(".statusbar", "");
+  });
+});

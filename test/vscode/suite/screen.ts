@@ -1,0 +1,36 @@
+/**
+ * What is on the screen, asked of the host that shows it (host/vscode-host.mjs). A desktop's VS Code offers nothing of
+ * the kind: there these tests skip.
+ */
+import type { Context } from "mocha";
+import { until } from "./editor.ts";
+
+const address = process.env.WORKBENCH_CONTROL_URL;
+
+/** Skips the running test where the screen cannot be read. */
+export function needsScreen(test: Context): void {
+  if (!address) test.skip();
+}
+
+/** Resolves with the texts of the elements once one of them holds `text`. Spaces in editors are non-breaking: any match. */
+export async function see(selector: string, text: string): Promise<string[]> {
+  const plain = (found: string) => found.replaceAll("\u00a0", " ");
+  const read = async () => (JSON.parse(await ask("text", { selector })) as string[]).map(plain);
+  return until(read, (found) => found.some((one) => one.includes(text)));
+}
+
+/** Leaves a picture of the window as test/vscode/.out/<name>.png. */
+export async function picture(name: string): Promise<void> {
+  await ask("screenshot", { name });
+}
+
+export async function press(key: string): Promise<void> {
+  await ask("press", { key });
+}
+
+async function ask(action: string, about: Record<string, string>): Promise<string> {
+  const response = await fetch(`${address}/${action}?${new URLSearchParams(about)}`);
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`the window refused ${action}: ${answer}`);
+  return answer;
+}
