@@ -51,11 +51,6 @@ export function shownPath(file: string, cwd: string): string {
   return relative(cwd, file).split(sep).join("/");
 }
 
-/** The files below a folder (absolute) that may hold a model, one by one; what cannot be read is passed over. */
-export function modelFiles(folder: string): Generator<string> {
-  return search(folder, Ignore.for(folder), []);
-}
-
 /**
  * Every file below a folder (absolute) that may hold a model, by its ending. Folders that cannot be read are told in
  * `problems` and passed over.
