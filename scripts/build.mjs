@@ -1,0 +1,126 @@
+/**
+ * `npm run build`: bundles the extension, its language server and the command line into dist/, one line each.
+ * `--dev` leaves names and adds source maps; `--watch` builds again at every change. Node itself needs no build step:
+ * this exists for start-up time, for the web, and so that a .vsix carries no node_modules.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The packages that are CommonJS inside an ES module call `require` for Node's own modules. */
+const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
+
+const node = { platform: "node", target: "node20.19", mainFields: ["module", "main"] };
+// Node would take the CommonJS build of yaml, of which nothing can be left out; this is the same code as ES modules.
+const nodeModule = {
+  ...node,
+  format: "esm",
+  banner: { js: REQUIRE },
+  alias: { yaml: "./node_modules/yaml/browser/index.js" },
+};
+const browser = { platform: "browser", target: "es2023", mainFields: ["browser", "module", "main"] };
+const SERVER = 'import { startServer } from "./server/src/main.ts"; startServer();';
+
+/** esbuild's options by output file. The .cjs are what VS Code requires, whatever package.json's type. */
+const bundles = {
+  "server.js": { ...nodeModule, stdin: { contents: SERVER, resolveDir: root, sourcefile: "server.ts" } },
+  "server.browser.js": { ...browser, format: "iife", entryPoints: ["server/src/main.browser.ts"] },
+  "cli.js": {
+    ...nodeModule,
+    entryPoints: ["server/src/cli.ts"],
+    banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+  },
+  "client.cjs": { ...node, format: "cjs", external: ["vscode"], entryPoints: ["client/src/extension.ts"] },
+  "client.browser.cjs": {
+    ...browser,
+    format: "cjs",
+    external: ["vscode"],
+    entryPoints: ["client/src/extension.browser.ts"],
+  },
+};
+
+/**
+ * Builds everything into an empty dist/.
+ *
+ * @param {{ dev?: boolean, watch?: boolean, log?: (line: string) => void }} options with `watch` it resolves after the
+ * first build and goes on until the process ends.
+ * @throws when a bundle fails, or a bundled package has no licence text.
+ */
+export async function build({ dev = false, watch = false, log = console.log } = {}) {
+  const dist = join(root, "dist");
+  rmSync(dist, { recursive: true, force: true });
+  const inputs = new Set();
+  const contexts = await Promise.all(
+    Object.entries(bundles).map(([name, options]) =>
+      esbuild.context({
+        absWorkingDir: root,
+        bundle: true,
+        outfile: join("dist", name),
+        metafile: true,
+        legalComments: "none", // THIRD-PARTY-LICENSES.txt has them whole
+        logLevel: "warning",
+        minify: !dev,
+        sourcemap: dev ? "linked" : false,
+        plugins: [sizeReport(name, inputs, log)],
+        ...options,
+      }),
+    ),
+  );
+  if (watch) {
+    await Promise.all(contexts.map((context) => context.watch()));
+    return;
+  }
+  try {
+    await Promise.all(contexts.map((context) => context.rebuild()));
+  } finally {
+    await Promise.all(contexts.map((context) => context.dispose()));
+  }
+  writeFileSync(join(dist, "THIRD-PARTY-LICENSES.txt"), licenses(inputs));
+}
+
+/** Says each bundle's size, and collects what went into all of them. */
+function sizeReport(name, inputs, log) {
+  return {
+    name: "size-report",
+    setup({ onEnd }) {
+      onEnd(({ metafile }) => {
+        if (!metafile) return;
+        for (const input of Object.keys(metafile.inputs)) inputs.add(input);
+        const { bytes } = Object.entries(metafile.outputs).find(([file]) => file.endsWith(name))[1];
+        log(`dist/${name}: ${(bytes / 1000).toFixed(0)} kB`);
+      });
+    },
+  };
+}
+
+/** The licence texts of every package that is in a bundle. */
+function licenses(inputs) {
+  const folders = new Set();
+  for (const input of inputs) {
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (found) folders.add(found[1]);
+  }
+  const texts = new Map();
+  for (const folder of [...folders].sort()) {
+    const path = join(root, folder);
+    const { name, version, license } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
+    const files = readdirSync(path).filter((file) => /^(licen[cs]e|copying|notice|thirdpartynotices)/i.test(file));
+    if (files.length === 0) throw new Error(`${folder} is bundled but has no licence file`);
+    const text = files.map((file) => readFileSync(join(path, file), "utf8").trim()).join("\n\n");
+    texts.set(`${name} ${version}`, `${name} ${version} (${license})\n\n${text}\n`);
+  }
+  return [...texts.values()].join(`\n${"-".repeat(80)}\n\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const flags = process.argv.slice(2);
+  const unknown = flags.filter((flag) => !["--dev", "--watch"].includes(flag));
+  if (unknown.length > 0 || !existsSync(join(root, "node_modules"))) {
+    console.error(unknown.length > 0 ? `build: unknown option ${unknown.join(" ")}` : "build: run npm ci first");
+    process.exit(2);
+  }
+  await build({ dev: flags.includes("--dev"), watch: flags.includes("--watch") });
+}

@@ -1,0 +1,43 @@
+/**
+ * The language server in Node: over standard input and output for any editor, over Node's IPC for VS Code, as the
+ * command line says (`--stdio`, `--node-ipc`).
+ */
+import { readFile, stat } from "node:fs/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { createConnection, ProposedFeatures } from "vscode-languageserver/node";
+import { modelFiles } from "./lint/files.ts";
+import { serve, type WorkspaceFiles } from "./serve.ts";
+
+/** A larger file is checked when it is opened, but not read unasked. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+/** The search for files lets requests through after so many. */
+const SLICE = 256;
+
+/** Starts the server on this process's own channel; it ends the process when the editor says so or goes away. */
+export function startServer(): void {
+  serve(createConnection(ProposedFeatures.all), nodeFiles);
+}
+
+const nodeFiles: WorkspaceFiles = {
+  async find(folder, token) {
+    if (!folder.startsWith("file:")) return [];
+    const found: string[] = [];
+    for (const file of modelFiles(fileURLToPath(folder))) {
+      found.push(pathToFileURL(file).href);
+      if (found.length % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (token.isCancellationRequested) break;
+    }
+    return found;
+  },
+  async stamp(uri) {
+    try {
+      const { mtimeMs, size } = await stat(fileURLToPath(uri));
+      return size > MAX_FILE_BYTES ? null : `${mtimeMs}:${size}`;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
+  },
+  read: (uri) => readFile(fileURLToPath(uri), "utf8"),
+};
