@@ -1,17 +1,36 @@
 /** The list of every operator: what completion, docs, tests and dialects iterate over. */
 import { activationOps } from "./activation.ts";
+import { adaptiveOps } from "./adaptive.ts";
+import { convolutionOps } from "./convolution.ts";
+import { foldOps } from "./fold.ts";
 import { inputOp } from "./input.ts";
 import { linearOps } from "./linear.ts";
 import { mergeOps } from "./merge.ts";
 import { normOps } from "./norm.ts";
 import type { Operator } from "./op.ts";
+import { paddingOps } from "./padding.ts";
+import { poolingOps } from "./pooling.ts";
 import { reduceOps } from "./reduce.ts";
 import { reshapeOps } from "./reshape.ts";
+import { resizeOps } from "./resize.ts";
+import { transposedOps } from "./transposed.ts";
 
 /** By canonical name. `Input` is among them but no file names it. */
 export const operators: ReadonlyMap<string, Operator> = new Map(
-  [inputOp, ...activationOps, ...linearOps, ...mergeOps, ...normOps, ...reduceOps, ...reshapeOps].map((op) => [
-    op.name,
-    op,
-  ]),
+  [
+    inputOp,
+    ...activationOps,
+    ...linearOps,
+    ...mergeOps,
+    ...normOps,
+    ...reduceOps,
+    ...reshapeOps,
+    ...adaptiveOps,
+    ...convolutionOps,
+    ...foldOps,
+    ...paddingOps,
+    ...poolingOps,
+    ...resizeOps,
+    ...transposedOps,
+  ].map((op) => [op.name, op]),
 );

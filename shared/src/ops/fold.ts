@@ -1,0 +1,111 @@
+/** Sliding blocks as columns, and back. Source: torch.nn.Unfold and Fold. */
+import { type Dim, exactQuotient, mod, mul, product, unknown } from "../shape/dim.ts";
+import { channels, type Layout, type Tensor } from "../shape/tensor.ts";
+import { makeWindow, outputSize } from "../shape/window.ts";
+import { AT_LAYER, AT_TYPE, atParam } from "./finding.ts";
+import { defineOp, type Inference, type Operator } from "./op.ts";
+import { int, optional, perAxis, required } from "./param.ts";
+import { axesOf, type Geometry, placeWindows, positionCount } from "./windowed.ts";
+
+const size = perAxis(2, int(1));
+
+const blockParams = {
+  kernel_size: required(size, "Height and width of a block."),
+  dilation: optional(size, [1, 1], "Distance between the cells of a block."),
+  padding: optional(perAxis(2, int(0)), [0, 0], "Zeros added on every side."),
+  stride: optional(size, [1, 1], "Step between blocks."),
+};
+
+interface BlockAttrs {
+  readonly kernel_size: readonly number[];
+  readonly dilation: readonly number[];
+  readonly padding: readonly number[];
+  readonly stride: readonly number[];
+}
+
+/** [batch, channels, others…] in the axis order of the layout. */
+function arranged(like: Tensor, channelCount: Dim, others: readonly Dim[]): Tensor {
+  const layout: Layout = like.layout;
+  const rest = layout.channels === "first" ? [channelCount, ...others] : [...others, channelCount];
+  return { dims: layout.batched ? [like.dims[0] ?? unknown("a missing batch axis"), ...rest] : rest, layout };
+}
+
+const unfold = defineOp({
+  name: "Unfold",
+  summary: "Copies every sliding block of an image into a column (im2col).",
+  params: blockParams,
+  infer({ attrs, inputs, report }): Inference {
+    const input = inputs[0]!;
+    const spatial = axesOf(input, 2, report);
+    const lost = unknown("the blocks could not be counted");
+    if (!spatial) return { outputs: [arranged(input, lost, [lost])] };
+    const padding = { kind: "explicit", before: attrs.padding, after: attrs.padding } as const;
+    const geometry: Geometry = { ...attrs, padding, ceil_mode: false };
+    const uses = placeWindows(input, spatial, geometry, report);
+    return { outputs: [arranged(input, mul(channels(input), product([...attrs.kernel_size])), [positionCount(uses)])] };
+  },
+  field: "all",
+  recover(_, inputs) {
+    const lost = unknown("a parameter is missing or wrong");
+    return { outputs: [arranged(inputs[0]!, lost, [lost])] };
+  },
+  example: { attrs: { kernel_size: 3 }, inputs: [[1, 2, 5, 5]], output: [1, 18, 9] },
+});
+
+/** Blocks along height and width of the folded image. */
+function blockCounts(attrs: BlockAttrs & { readonly output_size: readonly number[] }): number[] {
+  return attrs.output_size.map((n, axis) => {
+    const pad = attrs.padding[axis]!;
+    const window = makeWindow({
+      kernel: attrs.kernel_size[axis]!,
+      stride: attrs.stride[axis]!,
+      dilation: attrs.dilation[axis]!,
+      padBefore: pad,
+      padAfter: pad,
+    });
+    return outputSize(n, window) as number;
+  });
+}
+
+const fold = defineOp({
+  name: "Fold",
+  summary: "Adds columns of blocks up into an image: the gradient of Unfold.",
+  params: { output_size: required(size, "Height and width of the image."), ...blockParams },
+  infer({ attrs, inputs, report }): Inference {
+    const input = inputs[0]!;
+    const { layout } = input;
+    const rank = layout.batched ? 3 : 2;
+    if (input.dims.length !== rank) {
+      report("wrong-rank", AT_TYPE, { input, expected: `${rank} axes (channels times block cells, and blocks)` });
+      return { outputs: [arranged(input, unknown("the input has the wrong number of axes"), attrs.output_size)] };
+    }
+    const columns = channels(input);
+    const length = input.dims[layout.channels === "first" ? rank - 1 : rank - 2]!;
+    const cells = attrs.kernel_size[0]! * attrs.kernel_size[1]!;
+    const rest = mod(columns, cells);
+    if (rest !== null && rest !== 0) {
+      report("not-divisible", atParam("kernel_size"), {
+        what: "channels",
+        size: columns,
+        by: cells,
+        why: "each holds one block",
+      });
+    }
+    const counts = blockCounts(attrs);
+    const blocks = counts[0]! * counts[1]!;
+    if (counts.some((count) => count < 1) || (typeof length === "number" && length !== blocks)) {
+      const why = `an image of ${attrs.output_size.join(" × ")} has ${counts.join(" × ")} blocks`;
+      report("reshape-mismatch", AT_LAYER, { from: input.dims, to: attrs.output_size, why });
+    }
+    const image = exactQuotient(columns, cells) ?? unknown(`channels that ${cells} does not divide`);
+    return { outputs: [arranged(input, image, attrs.output_size)] };
+  },
+  field: "all",
+  recover(attrs, inputs) {
+    const lost = unknown("a parameter is missing or wrong");
+    return { outputs: [arranged(inputs[0]!, lost, attrs.output_size ?? [lost, lost])] };
+  },
+  example: { attrs: { output_size: 5, kernel_size: 3 }, inputs: [[1, 18, 9]], output: [1, 2, 5, 5] },
+});
+
+export const foldOps: readonly Operator[] = [unfold, fold];

@@ -1,0 +1,110 @@
+/** Transposed convolutions, which enlarge. Source: torch.nn.ConvTranspose1d–3d. */
+import { type Dim, mul, product, unknown } from "../shape/dim.ts";
+import { makeWindow, transposedOutputSize, type WindowUse } from "../shape/window.ts";
+import { channelsPerGroup, checkedChannels } from "./convolution.ts";
+import { AT_LAYER, atParam, type Report } from "./finding.ts";
+import { defineOp, type Inference, type Operator, type WeightSpec } from "./op.ts";
+import { absent, bool, int, oneOf, optional, perAxis, required } from "./param.ts";
+import { axesOf, noPadding, outputOf, type Padding, paddingType, unknownOutput, WRONG_RANK } from "./windowed.ts";
+
+interface SpatialAttrs {
+  readonly kernel_size: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: Padding;
+  readonly output_padding: readonly number[];
+  readonly dilation: readonly number[];
+}
+
+/** One transposed window per spatial axis, not yet checked. `padding` is explicit: the type takes no word but "valid". */
+function windowsOver(attrs: SpatialAttrs, spatial: readonly number[], dims: readonly Dim[]): readonly WindowUse[] {
+  const { padding } = attrs;
+  return spatial.map((axis, index) => {
+    const window = makeWindow({
+      kernel: attrs.kernel_size[index]!,
+      stride: attrs.stride[index]!,
+      dilation: attrs.dilation[index]!,
+      padBefore: padding.kind === "explicit" ? padding.before[index]! : 0,
+      padAfter: padding.kind === "explicit" ? padding.after[index]! : 0,
+    });
+    const outputPadding = attrs.output_padding[index]!;
+    const input = dims[axis]!;
+    return { axis, input, output: transposedOutputSize(input, window, outputPadding), window, outputPadding };
+  });
+}
+
+function checkOutputPadding(uses: readonly WindowUse[], report: Report): void {
+  for (const [index, { window, outputPadding = 0 }] of uses.entries()) {
+    const { stride, dilation } = window;
+    if (outputPadding < stride || outputPadding < dilation) continue;
+    report("output-padding-too-large", atParam("output_padding", index), { outputPadding, stride, dilation });
+    return;
+  }
+}
+
+function transposed(axes: number): Operator {
+  const size = perAxis(axes, int(1));
+  const ones = new Array<number>(axes).fill(1);
+  return defineOp({
+    name: `ConvTranspose${axes}d`,
+    summary: "Spreads every input cell over a learned kernel: the gradient of a convolution, used to enlarge.",
+    params: {
+      in_channels: absent(int(0), "Channels of the input; taken from the input where absent."),
+      out_channels: required(int(1), "Channels of the output."),
+      kernel_size: required(size, "Cells of the kernel along each axis."),
+      stride: optional(size, ones, "Distance in the output between neighbouring input cells."),
+      padding: optional(
+        paddingType(axes, int(0), ["valid"]),
+        noPadding(axes),
+        "Cells cut off each side of the output.",
+      ),
+      output_padding: optional(
+        perAxis(axes, int(0)),
+        new Array<number>(axes).fill(0),
+        "Cells added at the end of the output; less than the stride or the dilation.",
+      ),
+      groups: optional(int(1), 1, "Splits the channels into groups that do not see each other; divides both counts."),
+      bias: optional(bool, true, "Adds a learned bias per output channel."),
+      dilation: optional(size, ones, "Distance between the cells that the kernel writes."),
+      padding_mode: optional(oneOf("zeros"), "zeros", "Only zeros."),
+    },
+    infer({ attrs, inputs, report }): Inference {
+      const input = inputs[0]!;
+      const out = attrs.out_channels;
+      const spatial = axesOf(input, axes, report);
+      if (!spatial) return { outputs: [unknownOutput(input, axes, out, WRONG_RANK)] };
+      const count = checkedChannels(attrs.in_channels, input, report);
+      channelsPerGroup(attrs.groups, count, out, report);
+      const uses = windowsOver(attrs, spatial, input.dims);
+      checkOutputPadding(uses, report);
+      const empty = uses.find(({ input: n, output }) => n === 0 || (typeof output === "number" && output < 1));
+      if (empty) {
+        const why = empty.input === 0 ? "the input has no cells along this axis" : "the padding cuts everything off";
+        report("empty-output", AT_LAYER, { output: outputOf(input, uses, out), fatal: true, why });
+      }
+      const sound = empty
+        ? uses.map((use) => (use === empty ? { ...use, output: unknown("nothing is left") } : use))
+        : uses;
+      const perGroup = attrs.groups === 1 ? out : Math.floor(out / attrs.groups);
+      const kernel: Dim[] = [count, perGroup, ...attrs.kernel_size];
+      const weights: WeightSpec[] = [{ name: "weight", dims: kernel, trainable: true }];
+      if (attrs.bias) weights.push({ name: "bias", dims: [out], trainable: true });
+      return {
+        outputs: [outputOf(input, sound, out)],
+        windows: sound,
+        weights,
+        macs: mul(product(kernel), product(uses.map((use) => use.input))),
+      };
+    },
+    recover: (attrs, inputs) => {
+      const why = "a parameter is missing or wrong";
+      return { outputs: [unknownOutput(inputs[0]!, axes, attrs.out_channels ?? unknown(why), why)] };
+    },
+    example: {
+      attrs: { out_channels: 2, kernel_size: 4, stride: 2, padding: 1 },
+      inputs: [[1, 3, ...new Array<number>(axes).fill(5)]],
+      output: [1, 2, ...new Array<number>(axes).fill(10)],
+    },
+  });
+}
+
+export const transposedOps: readonly Operator[] = [1, 2, 3].map(transposed);
