@@ -147,7 +147,14 @@ function ranks(least: number, most: number, expected: string) {
   };
 }
 
-const ANY = Number.POSITIVE_INFINITY;
+/** Dropping whole channels needs a channel axis, unless there is nothing to draw: PyTorch then does not look. */
+function hasChannels({ attrs, inputs, report }: Call<{ readonly p: number }>): void {
+  const input = inputs[0]!;
+  if (input.dims.length < 2 && attrs.p > 0 && attrs.p < 1) {
+    report("wrong-rank", AT_LAYER, { input, expected: "at least 2 axes" });
+  }
+}
+
 const dropout = { p: optional(between(0, 1), 0.5, "How likely a value is dropped."), ...inplace };
 
 export const activationOps: readonly Operator[] = [
@@ -197,9 +204,9 @@ export const activationOps: readonly Operator[] = [
   elementwise("Dropout1d", "Drops whole channels while training.", dropout, ranks(2, 3, "2 or 3 axes"), {
     on: [1, 4, 8],
   }),
-  elementwise("Dropout2d", "Drops whole channels while training.", dropout, ranks(2, ANY, "at least 2 axes")),
+  elementwise("Dropout2d", "Drops whole channels while training.", dropout, hasChannels),
   elementwise("Dropout3d", "Drops whole channels while training.", dropout),
   elementwise("AlphaDropout", "Dropout that keeps mean and variance, for SELU.", dropout),
-  elementwise("FeatureAlphaDropout", "Alpha dropout of whole channels.", dropout, ranks(2, ANY, "at least 2 axes")),
+  elementwise("FeatureAlphaDropout", "Alpha dropout of whole channels.", dropout, hasChannels),
   elementwise("Identity", "The input.", {}),
 ];
