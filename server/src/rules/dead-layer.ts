@@ -34,7 +34,7 @@ layers:
     const count = data.only.length;
     const before =
       count > 0 ? ` ${counted(count, "layer")} before it ${count === 1 ? "serves" : "serve"} only it.` : "";
-    return `nothing reads ${name}.${before} Read it from a later layer, list it as an output, or remove it.`;
+    return `nothing reads the output of ${name}.${before} Read it from a later layer, list it as an output, or remove it.`;
   },
   related: (context) =>
     context.data.only.map((id) => ({

@@ -20,5 +20,9 @@ layers:
   - {type: Upsample, scale_factor: 0.5}
 `,
   },
-  message: ({ data, words }) => `the output ${words.shape(data.output)} holds no values: ${data.why}.`,
+  message: ({ data, at, node, words }) => {
+    const written = at.kind === "param" && node?.origin.params.has(at.name) ? words.param(node.op.name, at.name) : null;
+    const advice = written ? `Change ${written}` : "Shrink the image less before it";
+    return `the output ${words.shape(data.output)} holds no values: ${data.why}. ${advice}.`;
+  },
 });

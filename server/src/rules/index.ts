@@ -4,7 +4,7 @@
 import { deadLayers } from "#shared/graph/dead.ts";
 import { type Graph, type Node, ownerOf } from "#shared/graph/graph.ts";
 import type { ShapeReport } from "#shared/graph/infer.ts";
-import type { At, Finding, FindingCode, Range } from "#shared/ops/finding.ts";
+import type { Finding, FindingCode, Range } from "#shared/ops/finding.ts";
 import type { Words } from "../dialects/dialect.ts";
 import type { SyntaxProblem } from "../syntax/tree.ts";
 import { addMismatch } from "./add-mismatch.ts";
@@ -78,7 +78,7 @@ export function fromSyntax(problems: readonly SyntaxProblem[]): Diagnostic[] {
     code,
     severity: rules[code].severity,
     range: visible(range),
-    message,
+    message: /[.?!]$/.test(message) ? message : `${message}.`,
     related: first ? [{ range: visible(first), message: "written here first" }] : [],
     layer: null,
   }));
@@ -126,7 +126,7 @@ function describe(found: Finding, graph: Graph, report: ShapeReport, words: Word
     report,
     words,
   };
-  const range = visible(placeOf(found.at, node));
+  const range = visible(placeOf(found, node));
   const related = rule.related?.(context) ?? [];
   return {
     code: found.code,
@@ -140,7 +140,7 @@ function describe(found: Finding, graph: Graph, report: ShapeReport, words: Word
 }
 
 /** The text a finding is about: the parameter or input where it is written, else the layer's type, never its whole line. */
-function placeOf(at: At, node: Node | null): Range {
+function placeOf({ at, code }: Finding, node: Node | null): Range {
   if (at.kind === "range") return at.range;
   if (!node) return { start: 0, end: 0 };
   const { origin } = node;
@@ -148,6 +148,7 @@ function placeOf(at: At, node: Node | null): Range {
   if (input) return input;
   const param = at.kind === "param" ? origin.params.get(at.name) : undefined;
   if (at.kind !== "param" || !param) return isEmpty(origin.type) ? origin.layer : origin.type;
+  if (code === "unknown-parameter" && param.key) return param.key;
   const item = at.index === undefined ? undefined : param.items?.[at.index];
   const value = item ?? param.value;
   return isEmpty(value) && param.key ? param.key : value;

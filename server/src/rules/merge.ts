@@ -2,7 +2,7 @@
  * Where branches meet with sizes that differ: which axes, when a symbolic size would still agree, and what would mend it.
  */
 import { agreesWhen, compare, type Dim, isKnown } from "#shared/shape/dim.ts";
-import { axisName, type Tensor } from "#shared/shape/tensor.ts";
+import { axisName, channelAxis, type Tensor } from "#shared/shape/tensor.ts";
 import { makeWindow, outputSize } from "#shared/shape/window.ts";
 import type { Words } from "../dialects/dialect.ts";
 
@@ -25,7 +25,7 @@ export function differingAxes(
 export function differences(a: Tensor, b: Tensor, axes: readonly number[], words: Words): string[] {
   return axes.map((axis) => {
     const [left, right] = [a.dims[axis]!, b.dims[axis]!];
-    const name = axisName(a, axis);
+    const name = axis === channelAxis(a) ? "channels" : axisName(a, axis);
     const sizes = `${words.dim(left)} ≠ ${words.dim(right)}`;
     if (compare(left, right) === "different") return `${name} ${sizes}`;
     const agreement = agreesWhen(left, right);

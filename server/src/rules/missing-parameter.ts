@@ -20,9 +20,9 @@ layers:
 `,
   },
   message: ({ data, node, words }) => {
-    if (node?.op.name !== data.of) return `${data.of} needs ${data.name}. Add ${data.name}.`;
+    if (node?.op.name !== data.of) return `${data.of} needs ${data.name}; add it.`;
     const name = words.param(data.of, data.name);
     const param = (node.op.params as Readonly<Record<string, Param<unknown>>>)[data.name];
-    return `${words.op(data.of)} needs ${name}${param ? `, ${param.type.expected}` : ""}. Add ${name}.`;
+    return `${words.op(data.of)} needs ${name}${param ? ` (${param.type.expected})` : ""}; add it.`;
   },
 });

@@ -3,7 +3,7 @@ import type { Node } from "#shared/graph/graph.ts";
 import { type Dim, sub } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import { outputSize, remainder, unreadInput, type Window, type WindowUse } from "#shared/shape/window.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type MessageContext } from "./rule.ts";
 import {
   accepts,
   alike,
@@ -12,10 +12,13 @@ import {
   exactSize,
   listed,
   numeral,
+  offered,
   source,
   windowFormula,
   windowRoom,
 } from "./wording.ts";
+
+type Context = MessageContext<"non-integer-size">;
 
 export const nonIntegerSize = defineRule({
   code: "non-integer-size",
@@ -43,7 +46,7 @@ layers:
 `,
   },
   message: (context) => {
-    const { data, node, words } = context;
+    const { data, words } = context;
     const { use, input, unread } = data;
     const uses = alike(context, use);
     const axes = axesOf(uses, input);
@@ -57,7 +60,7 @@ layers:
       unread > 0
         ? `the last ${unreadCells(uses, input, unread)} never read`
         : "only padding is dropped, no input is lost";
-    const advice = adviceFor(use, node, axes);
+    const advice = adviceFor(uses, context);
     return `output ${axes} ${is}: ${sum}; ${lost}.${advice}`;
   },
   related: (context) => source(context, context.data.input),
@@ -70,50 +73,56 @@ function unreadCells(uses: readonly WindowUse[], input: Tensor, unread: number):
   return `${unread === 1 ? "" : `${unread} `}input ${cells} ${unread === 1 && uses.length === 1 ? "is" : "are"}`;
 }
 
-/** Only what was put back into the formula and left no remainder. */
-function adviceFor(use: WindowUse, node: Node | null, axes: string): string {
+/** Only what was put back into the formula and left no remainder. `uses` are alike, so one stands for all. */
+function adviceFor(uses: readonly WindowUse[], { data, node, report }: Context): string {
+  const use = uses[0]!;
+  const axes = axesOf(uses, data.input);
+  const windows = node ? (report.nodes[node.id]?.inference?.windows ?? []) : [];
+  const where = uses.length < windows.length ? ` in ${axes}` : "";
   const options: string[] = [];
-  const padding = exactPadding(use, node);
-  if (padding) options.push(padding);
-  if (accepts(node, "ceil_mode", true) && !use.window.ceil) {
-    const ceiled = { ...use.window, ceil: true };
-    if (unreadInput(use.input, ceiled) === 0) options.push("ceil_mode: true");
+  const padding = exactPadding(use, node, windows.length);
+  if (padding) options.push(padding + where);
+  const ceiled = { ...use.window, ceil: true };
+  if (accepts(node, "ceil_mode", true) && !use.window.ceil && unreadInput(use.input, ceiled) === 0) {
+    options.push("ceil_mode: true");
   }
   const sizes = exactInputs(use).map(String);
   if (sizes.length > 0) options.push(`input ${axes} ${listed(sizes, "or")}`);
-  return options.length === 0 ? "" : ` Use ${listed(options, "or")}.`;
+  return options.length === 0 ? "" : ` Use ${offered(options)}.`;
 }
 
 /** The nearest input sizes below and above that leave no remainder. */
 function exactInputs({ input, window }: WindowUse): Dim[] {
   const rest = remainder(input, window);
   if (rest === null) return [];
-  return [sub(input, rest), sub(input, rest - window.stride)].filter((size) => {
-    const output = outputSize(size, window);
-    return (
-      remainder(size, window) === 0 &&
-      (typeof output !== "number" || output >= 1) &&
-      (typeof size !== "number" || size >= 1)
-    );
-  });
+  const atLeast1 = (size: Dim) => typeof size !== "number" || size >= 1;
+  return [sub(input, rest), sub(input, rest - window.stride)].filter(
+    (size) => remainder(size, window) === 0 && atLeast1(size) && atLeast1(outputSize(size, window)),
+  );
 }
 
+/** Sides of an axis before and after, in the native format's words, by the number of spatial axes. */
+const SIDES = [
+  ["left", "right"],
+  ["top", "bottom"],
+  ["front", "back"],
+] as const;
+
 /** The least padding more that leaves no remainder, in a form the operator takes. */
-function exactPadding({ input, window }: WindowUse, node: Node | null): string | null {
+function exactPadding({ input, window }: WindowUse, node: Node | null, axes: number): string | null {
   const { padBefore, padAfter, stride, kernel } = window;
   const rest = remainder(input, window);
   if (rest === null || typeof padBefore !== "number" || typeof padAfter !== "number") return null;
-  const more = stride - rest;
+  // Pooling refuses padding beyond half its window.
+  const most = accepts(node, "ceil_mode", true) ? Math.floor(kernel / 2) : Number.POSITIVE_INFINITY;
   const isExact = (changed: Partial<Window>) => remainder(input, { ...window, ...changed }) === 0;
-  const total = padBefore + padAfter + more;
-  const each = total / 2;
-  if (Number.isInteger(each) && accepts(node, "padding", each) && isExact({ padBefore: each, padAfter: each })) {
-    // Pooling refuses padding beyond half its window.
-    const isPool = accepts(node, "ceil_mode", true);
-    return isPool && each > Math.floor(kernel / 2) ? null : `padding ${each}`;
+  const each = (padBefore + padAfter + stride - rest) / 2;
+  if (Number.isInteger(each) && each <= most && accepts(node, "padding", each)) {
+    return isExact({ padBefore: each, padAfter: each }) ? `padding ${each}` : null;
   }
-  const before = padBefore + more;
-  if (padAfter !== padBefore || !isExact({ padBefore: before })) return null;
-  if (!accepts(node, "padding", { top: before, bottom: padAfter, left: before, right: padAfter })) return null;
+  const before = padBefore + stride - rest;
+  if (padAfter !== padBefore || before > most || !isExact({ padBefore: before })) return null;
+  const sides = SIDES.slice(0, axes).flatMap(([first, last]) => [[first, before] as const, [last, padAfter] as const]);
+  if (!accepts(node, "padding", Object.fromEntries(sides))) return null;
   return padAfter === 0 ? `padding ${before} before only` : `padding ${before} before and ${padAfter} after`;
 }

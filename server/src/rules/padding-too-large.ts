@@ -20,5 +20,5 @@ layers:
 `,
   },
   message: ({ data, words }) =>
-    `padding ${words.dim(data.padding)} is more than ${words.dim(data.limit)}: ${data.why}. Use at most ${words.dim(data.limit)}.`,
+    `padding ${words.dim(data.padding)} is too large: ${data.why}. Use at most ${words.dim(data.limit)}.`,
 });

@@ -1,5 +1,6 @@
 /** A reshape that would change the number of values. */
-import { product } from "#shared/shape/dim.ts";
+import type { FindingData } from "#shared/ops/finding.ts";
+import { type Dim, exactQuotient, isKnown, product } from "#shared/shape/dim.ts";
 import { defineRule } from "./rule.ts";
 
 export const reshapeMismatch = defineRule({
@@ -21,8 +22,21 @@ layers:
 `,
   },
   message: ({ data, words }) => {
-    const shown = (dims: typeof data.from) =>
-      `[${dims.map(words.dim).join(", ")}] (${words.dim(product(dims))} values)`;
-    return `cannot turn ${shown(data.from)} into ${shown(data.to)}: ${data.why}.`;
+    const shown = (dims: readonly Dim[]) => `[${dims.map(words.dim).join(", ")}]`;
+    const fitting = fittingShape(data);
+    const advice = fitting ? ` Use ${shown(fitting)}.` : "";
+    return `cannot turn ${shown(data.from)} into ${shown(data.to)}: ${data.why}.${advice}`;
   },
 });
+
+/** The shape with the last size changed that can make it fit, or null. */
+function fittingShape({ from, to }: FindingData["reshape-mismatch"]): readonly Dim[] | null {
+  const values = product(from);
+  for (let at = to.length - 1; at >= 0; at--) {
+    const others = product(to.toSpliced(at, 1));
+    if (typeof others === "number" && others < 1) continue;
+    const size = exactQuotient(values, others);
+    if (size !== null && isKnown(size)) return to.with(at, size);
+  }
+  return null;
+}

@@ -1,7 +1,7 @@
 /** `padding: same` together with a stride. */
 import { effectiveKernel } from "#shared/shape/window.ts";
 import { defineRule, type MessageContext } from "./rule.ts";
-import { accepts, listed } from "./wording.ts";
+import { accepts, offered } from "./wording.ts";
 
 export const sameWithStride = defineRule({
   code: "same-with-stride",
@@ -27,7 +27,7 @@ layers:
     const strides = [...new Set(data.stride)];
     const shown = strides.length === 1 ? `${strides[0]}` : `[${data.stride.join(", ")}]`;
     const options = [...explicitPadding(context), "stride 1"];
-    return `padding same keeps the size, which needs stride 1, but the stride is ${shown}. Use ${listed(options, "or")}.`;
+    return `padding same keeps the size, which needs stride 1, but the stride is ${shown}. Use ${offered(options)}.`;
   },
 });
 

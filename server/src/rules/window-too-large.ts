@@ -2,7 +2,7 @@
 import { sub } from "#shared/shape/dim.ts";
 import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
 import { defineRule } from "./rule.ts";
-import { accepts, alike, axesOf, listed, source } from "./wording.ts";
+import { accepts, alike, axesOf, offered, source } from "./wording.ts";
 
 export const windowTooLarge = defineRule({
   code: "window-too-large",
@@ -60,5 +60,5 @@ function adviceFor(use: WindowUse, axes: string, node: Parameters<typeof accepts
   if (padFits && !(isPool && padding > Math.floor(kernel / 2))) options.push(`padding ${padding}`);
   const least = sub(effectiveKernel(window), padBefore + padAfter);
   if (typeof least === "number" && fits(least, {})) options.push(`input ${axes} of at least ${least}`);
-  return options.length === 0 ? "" : ` Use ${listed(options, "or")}.`;
+  return options.length === 0 ? "" : ` Use ${offered(options)}.`;
 }

@@ -16,6 +16,11 @@ export function listed(items: readonly (string | number)[], last: "and" | "or" =
   return `${items.slice(0, -1).join(", ")} ${last} ${items.at(-1)}`;
 }
 
+/** `a, or b`: pieces of advice, which may hold an "or" of their own. */
+export function offered(options: readonly string[]): string {
+  return options.length <= 1 ? (options[0] ?? "") : `${options.slice(0, -1).join(", ")}, or ${options.at(-1)}`;
+}
+
 /** A number as written in a message: a true minus, at most two decimals, marked where they are not all. */
 export function numeral(value: number): string {
   const rounded = Math.round(value * 100) / 100;

@@ -1,0 +1,113 @@
+/**
+ * Writes docs/rules: a page for every rule and an index, from the rules themselves.
+ *
+ * `npx tsx scripts/rule-docs.ts` writes; with `--check` it only says which pages are out of date, and fails if any is.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { analyse } from "#server/analysis.ts";
+import { rules } from "#server/rules/index.ts";
+import type { Rule } from "#server/rules/rule.ts";
+
+const folder = new URL("../docs/rules/", import.meta.url);
+const HEADER =
+  "<!-- Generated from server/src/rules by `npx tsx scripts/rule-docs.ts`: edit the rule, not this page. -->";
+
+const all = Object.values(rules) as readonly Rule<any>[];
+
+/** The pages by file name. */
+export function rulePages(): ReadonlyMap<string, string> {
+  return new Map([["README.md", indexPage()], ...all.map((rule) => [`${rule.code}.md`, rulePage(rule)] as const)]);
+}
+
+function indexPage(): string {
+  const rows = all.map((rule) => `| [${rule.code}](${rule.code}.md) | ${severityOf(rule)} | ${rule.summary} |`);
+  return `${HEADER}
+
+# Rules
+
+What ConvLint reports, by code. An error is what every framework of the file's format refuses; a remainder or a leftover that
+they accept is a warning at most.
+
+| Code | Severity | |
+|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function rulePage(rule: Rule<any>): string {
+  return `${HEADER}
+
+# ${rule.code}
+
+${rule.summary}
+
+**Severity:** ${severityOf(rule)}
+
+${rule.docs.trim()}
+
+## Bad
+
+${example(rule.examples.bad)}
+
+${problemsOf(rule.examples.bad).join("\n")}
+
+## Good
+
+${example(rule.examples.good)}
+`;
+}
+
+function severityOf(rule: Rule<any>): string {
+  return rule.grade ? `${rule.severity}, or less where it harms less` : rule.severity;
+}
+
+function example(text: string): string {
+  return `\`\`\`yaml\n${text.trimEnd()}\n\`\`\``;
+}
+
+function problemsOf(text: string): string[] {
+  const analysis = analyse(text, "example.cnn.yaml");
+  return (analysis?.diagnostics ?? []).map(({ severity, message, range }) => {
+    const line = text.slice(0, range.start).split("\n").length;
+    return `> line ${line}: ${severity}: ${message}`;
+  });
+}
+
+/** The names of pages whose files differ from what the rules say, or that no rule has. */
+export function outdatedPages(): string[] {
+  const pages = rulePages();
+  const outdated = [...pages].filter(([name, text]) => read(name) !== text).map(([name]) => name);
+  return [...outdated, ...existing().filter((name) => !pages.has(name))];
+}
+
+function existing(): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function read(name: string): string | null {
+  return existing().includes(name) ? readFileSync(new URL(name, folder), "utf8") : null;
+}
+
+function main(): void {
+  if (process.argv.includes("--check")) {
+    const outdated = outdatedPages();
+    if (outdated.length > 0) {
+      console.error(`out of date: ${outdated.join(", ")}. Run npx tsx scripts/rule-docs.ts.`);
+      process.exitCode = 1;
+    }
+    return;
+  }
+  const pages = rulePages();
+  mkdirSync(folder, { recursive: true });
+  for (const name of existing()) if (!pages.has(name)) rmSync(new URL(name, folder));
+  for (const [name, text] of pages) writeFileSync(new URL(name, folder), text);
+  console.log(`${pages.size} pages in docs/rules`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) main();

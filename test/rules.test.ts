@@ -1,0 +1,72 @@
+/** Every rule keeps its promises: its examples, its page, its links. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { analyse } from "#server/analysis.ts";
+import { docsUrl, rules } from "#server/rules/index.ts";
+import { editDistance, nearest } from "#server/rules/nearest.ts";
+import type { Rule } from "#server/rules/rule.ts";
+import type { FindingCode } from "#shared/ops/finding.ts";
+import { outdatedPages } from "../scripts/rule-docs.ts";
+
+const all = Object.entries(rules) as [string, Rule<any>][];
+
+function diagnosticsOf(text: string) {
+  const analysis = analyse(text, "example.cnn.yaml");
+  assert.ok(analysis, "an example is a model");
+  return analysis.diagnostics;
+}
+
+describe("rules", () => {
+  for (const [code, rule] of all) {
+    describe(code, () => {
+      it("stands under its own code and links to its page", () => {
+        assert.equal(rule.code, code);
+        assert.match(docsUrl(rule.code as FindingCode), new RegExp(`/docs/rules/${code}\\.md$`));
+      });
+      it("finds what is bad in the bad example, and nothing else", () => {
+        const found = diagnosticsOf(rule.examples.bad);
+        assert.deepEqual([...new Set(found.map((diagnostic) => diagnostic.code))], [code]);
+        for (const { range, message, related } of found) {
+          for (const { start, end } of [range, ...related.map((place) => place.range)]) {
+            assert.ok(start >= 0 && start < end && end <= rule.examples.bad.length, `range [${start}, ${end})`);
+          }
+          assert.doesNotMatch(message, /undefined|NaN|\[object|null/);
+          assert.match(message, /[.?]$/);
+        }
+      });
+      it("finds nothing at all in the good example", () => {
+        assert.deepEqual(diagnosticsOf(rule.examples.good), []);
+      });
+    });
+  }
+  it("have their pages in docs/rules, up to date", () => assert.deepEqual(outdatedPages(), []));
+});
+
+describe("did you mean", () => {
+  it("finds slips of the finger", () => {
+    const candidates = ["kernel_size", "stride", "padding", "in_channels", "out_channels"];
+    assert.equal(nearest("kernal_size", candidates), "kernel_size");
+    assert.equal(nearest("kernelsize", candidates), "kernel_size");
+    assert.equal(nearest("strdie", candidates), "stride");
+    assert.equal(nearest("outchannels", candidates), "out_channels");
+    assert.equal(nearest("relu", ["ELU", "ReLU", "GELU"]), "ReLU");
+  });
+  it("stays silent where nothing is close", () => {
+    assert.equal(nearest("x", ["a", "b"]), null);
+    assert.equal(nearest("", ["a"]), null);
+    assert.equal(nearest("dropout", ["kernel_size", "stride"]), null);
+    assert.equal(nearest("a".repeat(1e6), ["a"]), null);
+  });
+  it("measures edits: symmetric, zero only for equals, at most the longer length, one for a swap", () => {
+    const word = fc.string({ maxLength: 8 });
+    fc.assert(
+      fc.property(word, word, (a, b) => {
+        const distance = editDistance(a, b);
+        assert.equal(distance, editDistance(b, a));
+        assert.equal(distance === 0, a === b);
+        assert.ok(distance <= Math.max(a.length, b.length) && distance >= Math.abs(a.length - b.length));
+      }),
+    );
+    assert.equal(editDistance("stride", "strdie"), 1);
+  });
+});
