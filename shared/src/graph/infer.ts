@@ -182,7 +182,7 @@ function fieldOf(
     const output = inference.outputs[0];
     return output ? spatialAxes(output).map(() => POINT) : null;
   }
-  if (op.field === "all") return null;
+  if (op.field === "all" && !inference.windows) return null;
   const fields = refs.map((ref) => (ref ? (reports[ref.node]?.field ?? null) : null));
   let merged: readonly Field[] | null = fields[0] ?? null;
   for (const field of fields.slice(1)) merged = merged && field ? widest(merged, field) : null;

@@ -56,8 +56,8 @@ export interface OpDefinition<P extends Params> {
    */
   infer(call: Call<Attrs<P>>): Inference;
   /**
-   * What an output position sees of the inputs. `windows` (default when infer returns windows), `point` (default
-   * otherwise): elementwise; `all`: everything, as after Flatten or global pooling.
+   * What an output position sees of the inputs where infer returns no windows. `point` (default): elementwise; `all`:
+   * everything, as after Flatten or global pooling. Windows always come first.
    */
   readonly field?: "point" | "all";
   /** Rank-preserving stand-in where attributes are broken; default: the first input with unknown spatial and channel dims. */
