@@ -6,7 +6,8 @@ import { readFile, stat } from "node:fs/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { createConnection, ProposedFeatures } from "vscode-languageserver/node";
 import { modelFiles } from "./lint/files.ts";
-import { serve, type WorkspaceFiles } from "./serve.ts";
+import { serve } from "./serve.ts";
+import type { WorkspaceFiles } from "./workspace.ts";
 
 /** A larger file is checked when it is opened, but not read unasked. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -20,15 +21,13 @@ export function startServer(): void {
 }
 
 const nodeFiles: WorkspaceFiles = {
-  async find(folder, token) {
-    if (!folder.startsWith("file:")) return [];
-    const found: string[] = [];
+  async *find(folder) {
+    if (!folder.startsWith("file:")) return;
+    let passed = 0;
     for (const file of modelFiles(fileURLToPath(folder))) {
-      found.push(pathToFileURL(file).href);
-      if (found.length % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
-      if (token.isCancellationRequested) break;
+      yield pathToFileURL(file).href;
+      if (++passed % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    return found;
   },
   async stamp(uri) {
     try {

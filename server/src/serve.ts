@@ -51,15 +51,7 @@ import { hover } from "./features/hover.ts";
 import { type Hint, hintTooltip, inlayHints } from "./features/inlayHints.ts";
 import { layerTableMarkdown } from "./features/layerTable.ts";
 import { modelStatus } from "./features/status.ts";
-
-/** The files of a workspace, where the host can read them. URIs throughout. */
-export interface WorkspaceFiles {
-  /** The files of a folder that may be models. Stops early, with what it has, once the token is cancelled. */
-  find(folder: string, token: CancellationToken): Promise<readonly string[]>;
-  /** Changes whenever the content does; null where there is no such file or it is too large to be read unasked. */
-  stamp(uri: string): Promise<string | null>;
-  read(uri: string): Promise<string>;
-}
+import { fileKey, Workspace, type WorkspaceFiles } from "./workspace.ts";
 
 /** How long the text must rest before problems are pushed; pulled answers never wait. */
 const REST_MS = 50;
@@ -74,14 +66,6 @@ interface Checked {
   readonly problems: readonly Problem[];
   /** Tells apart what was answered before; unique in this process. */
   readonly resultId: string;
-}
-
-interface CheckedFile {
-  readonly stamp: string;
-  readonly settings: Settings;
-  readonly resultId: string;
-  /** null: no model. */
-  readonly diagnostics: readonly Diagnostic[] | null;
 }
 
 /** What an inlay hint's tooltip is made from when the client asks for it. */
@@ -107,18 +91,19 @@ class Server {
   private sentSettings: unknown;
   private readonly complaints = new Set<string>();
   private client: ClientCapabilities = {};
-  private folders: readonly string[] = [];
-  private listing: Promise<readonly string[]> | null = null;
-  private readonly checkedFiles = new Map<string, CheckedFile>();
-  /** The client tells of changed files, so nothing needs to be looked at again unasked. */
-  private watching = false;
   private results = 0;
   private readonly started = Date.now().toString(36);
 
+  /** null where there are no files to be read. */
+  private readonly workspace: Workspace<readonly Diagnostic[] | null> | null;
+
   constructor(
     private readonly connection: Connection,
-    private readonly files: WorkspaceFiles | null,
-  ) {}
+    files: WorkspaceFiles | null,
+  ) {
+    const settingsOf = (uri: string) => this.settingsOf(uri);
+    this.workspace = files && new Workspace(files, diagnosticsOfFile, settingsOf, () => this.nextResult());
+  }
 
   listen(): void {
     const { connection, documents } = this;
@@ -132,16 +117,13 @@ class Server {
     );
     connection.onDidChangeWatchedFiles(
       this.told("didChangeWatchedFiles", ({ changes }) => {
-        for (const { uri } of changes) this.checkedFiles.delete(fileKey(uri));
-        this.listing = null;
+        for (const { uri } of changes) this.workspace?.fileChanged(uri);
       }),
     );
     connection.onNotification(
       DidChangeWorkspaceFoldersNotification.type,
       this.told("didChangeWorkspaceFolders", ({ event }) => {
-        const removed = new Set(event.removed.map(({ uri }) => uri));
-        this.folders = [...this.folders.filter((uri) => !removed.has(uri)), ...event.added.map(({ uri }) => uri)];
-        this.listing = null;
+        this.workspace?.changeFolders(event.added.map(uriOf), event.removed.map(uriOf));
       }),
     );
     documents.onDidChangeContent(({ document }) => this.schedule(document, this.checked.has(document) ? REST_MS : 0));
@@ -176,8 +158,7 @@ class Server {
   private initialize(params: InitializeParams): InitializeResult {
     this.client = params.capabilities;
     this.sentSettings = params.initializationOptions;
-    const folders = params.workspaceFolders?.map(({ uri }) => uri) ?? (params.rootUri ? [params.rootUri] : []);
-    this.folders = folders;
+    this.workspace?.setFolders(params.workspaceFolders?.map(uriOf) ?? (params.rootUri ? [params.rootUri] : []));
     return {
       serverInfo: { name: "convlint" },
       capabilities: {
@@ -192,7 +173,7 @@ class Server {
               diagnosticProvider: {
                 identifier: SECTION,
                 interFileDependencies: false,
-                workspaceDiagnostics: this.files !== null,
+                workspaceDiagnostics: this.workspace !== null,
               },
             }
           : {}),
@@ -206,11 +187,10 @@ class Server {
     if (workspace?.didChangeConfiguration?.dynamicRegistration) {
       await this.connection.client.register(DidChangeConfigurationNotification.type, { section: SECTION });
     }
-    if (this.files && workspace?.didChangeWatchedFiles?.dynamicRegistration) {
+    if (this.workspace && workspace?.didChangeWatchedFiles?.dynamicRegistration) {
       const watchers = [{ globPattern: WATCHED }];
       await this.connection.client.register(DidChangeWatchedFilesNotification.type, { watchers });
-      this.watching = true;
-      this.listing = null;
+      this.workspace.watched();
     }
   }
 
@@ -281,7 +261,6 @@ class Server {
   /** What was answered under the old settings is asked for, or pushed, again. */
   private async forgetSettings(): Promise<void> {
     this.settings = new Map();
-    this.checkedFiles.clear();
     for (const document of this.documents.all()) this.schedule(document, 0);
     const { workspace } = this.client;
     if (workspace?.inlayHint?.refreshSupport) await this.connection.languages.inlayHint.refresh();
@@ -297,13 +276,12 @@ class Server {
     if (!document) return null;
     const before = this.checked.get(document);
     if (before?.version === document.version && before.settings === settings) return { document, checked: before };
-    const { enable, input, scale, rules } = settings;
-    const analysis = enable ? analyse(document.getText(), uri, { input, scale }) : null;
+    const analysis = analyseUnder(settings, document.getText(), uri);
     const checked: Checked = {
       version: document.version,
       settings,
       analysis,
-      problems: analysis ? problems(analysis, rules) : [],
+      problems: analysis ? problems(analysis, settings.rules) : [],
       resultId: this.nextResult(),
     };
     this.checked.set(document, checked);
@@ -352,7 +330,6 @@ class Server {
     clearTimeout(this.timers.get(uri));
     this.timers.delete(uri);
     this.settings.delete(uri);
-    this.checkedFiles.delete(fileKey(uri));
     if (this.pushed.delete(uri)) void this.connection.sendDiagnostics({ uri, diagnostics: [] });
   }
 
@@ -453,24 +430,19 @@ class Server {
     const items: WorkspaceDocumentDiagnosticReport[] = [];
     const open = new Set<string>();
     for (const { uri, version } of this.documents.all()) {
-      open.add(fileKey(uri));
-      const previous = known.get(fileKey(uri))?.value;
-      items.push({ ...(await this.documentReport(uri, previous)), uri, version });
-      known.delete(fileKey(uri));
-    }
-    for (const uri of await this.modelFiles(token)) {
-      if (token.isCancellationRequested) break;
       const key = fileKey(uri);
-      if (open.has(key)) continue;
-      const file = await this.checkFile(uri);
-      if (!file?.diagnostics) continue;
-      const { resultId, diagnostics } = file;
-      const previous = known.get(key);
+      open.add(key);
+      items.push({ ...(await this.documentReport(uri, known.get(key)?.value)), uri, version });
       known.delete(key);
+    }
+    for await (const { uri, resultId, result } of this.workspace?.results(open, token) ?? []) {
+      if (result === null) continue;
+      const previous = known.get(fileKey(uri));
+      known.delete(fileKey(uri));
       items.push(
         previous?.value === resultId
           ? { kind: DocumentDiagnosticReportKind.Unchanged, uri, version: null, resultId }
-          : { kind: DocumentDiagnosticReportKind.Full, uri, version: null, resultId, items: [...diagnostics] },
+          : { kind: DocumentDiagnosticReportKind.Full, uri, version: null, resultId, items: [...result] },
       );
     }
     // What was a model at the last report and is none now, or gone.
@@ -478,35 +450,16 @@ class Server {
       items.push({ kind: DocumentDiagnosticReportKind.Full, uri, version: null, items: [] });
     return { items };
   }
+}
 
-  private async modelFiles(token: CancellationToken): Promise<readonly string[]> {
-    const { files } = this;
-    if (!files) return [];
-    if (this.listing && this.watching) return this.listing;
-    const listing = Promise.all(this.folders.map((folder) => files.find(folder, token))).then((found) => found.flat());
-    this.listing = listing;
-    await listing;
-    // A search that was cut short is no listing.
-    if (token.isCancellationRequested && this.listing === listing) this.listing = null;
-    return listing;
-  }
+/** The problems of a file nobody has opened; null where it is no model. */
+function diagnosticsOfFile(uri: string, text: string, settings: Settings): readonly Diagnostic[] | null {
+  const analysis = analyseUnder(settings, text, uri);
+  return analysis && lspDiagnostics(TextDocument.create(uri, "", 0, text), problems(analysis, settings.rules));
+}
 
-  private async checkFile(uri: string): Promise<CheckedFile | null> {
-    const key = fileKey(uri);
-    const settings = await this.settingsOf(uri);
-    const before = this.checkedFiles.get(key);
-    if (before?.settings === settings && this.watching) return before;
-    const stamp = await this.files!.stamp(uri);
-    if (stamp === null) return null;
-    if (before?.settings === settings && before.stamp === stamp) return before;
-    const { enable, input, scale, rules } = settings;
-    const text = await this.files!.read(uri);
-    const analysis = enable ? analyse(text, uri, { input, scale }) : null;
-    const diagnostics = analysis && lspDiagnostics(TextDocument.create(uri, "", 0, text), problems(analysis, rules));
-    const file = { stamp, settings, resultId: this.nextResult(), diagnostics };
-    this.checkedFiles.set(key, file);
-    return file;
-  }
+function analyseUnder({ enable, input, scale }: Settings, text: string, uri: string): Analysis | null {
+  return enable ? analyse(text, uri, { input, scale }) : null;
 }
 
 const COMPLETION_KINDS: Readonly<Record<Completion["kind"], CompletionItemKind>> = {
@@ -552,19 +505,8 @@ function offsets(document: TextDocument, { start, end }: Range) {
   return { start: document.offsetAt(start), end: document.offsetAt(end) };
 }
 
-/** Clients and Node write the same file's URI differently: `file:///c%3A/a` and `file:///C:/a`. */
-function fileKey(uri: string): string {
-  const plain = uri.includes("%") ? decoded(uri) : uri;
-  return plain.replace(/^file:\/\/\/[A-Z]:/, (drive) => drive.toLowerCase());
-}
-
-function decoded(uri: string): string {
-  try {
-    return decodeURIComponent(uri);
-  } catch (error) {
-    if (error instanceof URIError) return uri;
-    throw error;
-  }
+function uriOf({ uri }: { readonly uri: string }): string {
+  return uri;
 }
 
 function markup(value: string) {
