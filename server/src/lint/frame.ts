@@ -25,7 +25,7 @@ export function framed(path: string, problem: ProblemReport, lines: Lines, paint
   const { text, caret } = excerpt(problem.range, lines);
   const out = [
     `${label(problem, paint)} ${paint("bold", harmless(problem.message))}`,
-    `${margin}${paint("blue", "╭─")} ${harmless(path)}:${start.line}:${start.column}`,
+    `${margin} ${paint("blue", "╭─")} ${harmless(path)}:${start.line}:${start.column}`,
     `${paint("blue", String(start.line))} ${bar} ${text}`,
     `${margin} ${bar} ${paint([COLOURS[problem.severity], "bold"], caret)}`,
   ];
