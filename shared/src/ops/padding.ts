@@ -89,14 +89,15 @@ function refused(
     }
   }
   const known = outputs.filter((size) => typeof size === "number");
-  const allEmpty = known.length === outputs.length && known.every((size) => size < 1);
-  const strict = fill === "reflect" || fill === "replicate";
-  if (known.some((size) => size < 0) || (strict && (allEmpty || sizes.includes(0)))) {
-    report("padding-too-large", atParam("padding"), {
-      padding: Math.min(...before, ...after),
-      limit: 0,
-      why: "nothing is left",
-    });
+  const nothing = known.length === outputs.length && known.every((size) => size < 1);
+  // PyTorch's accidents, told apart by its own answers: what it does with axes that become empty.
+  const refusesEmpty =
+    fill === "constant"
+      ? known.includes(0) && [...before, ...after].some((amount) => amount > 0)
+      : fill !== "circular" && (nothing || sizes.includes(0));
+  if (refusesEmpty || known.some((size) => size < 0)) {
+    const data = { padding: Math.min(...before, ...after), limit: 0, why: "nothing is left of the input" };
+    report("padding-too-large", atParam("padding"), data);
     return true;
   }
   return false;

@@ -153,6 +153,15 @@ const norm: ParamType<number> = {
     typeof value === "number" && Number.isFinite(value) && value !== 0 ? value : new Refusal("a number other than 0"),
 };
 
+/** PyTorch's LPPool1d computes with the kernel size itself, so it takes no list. */
+const single: ParamType<readonly number[]> = {
+  ...int(1),
+  parse(value) {
+    const parsed = int(1).parse(value);
+    return parsed instanceof Refusal ? parsed : [parsed];
+  },
+};
+
 function lpPool(axes: number): Operator {
   return defineOp({
     name: `LPPool${axes}d`,
@@ -160,6 +169,7 @@ function lpPool(axes: number): Operator {
     params: {
       norm_type: required(norm, "The p of the norm: 1 sums, large values approach the maximum."),
       ...windowParams(axes),
+      ...(axes === 1 ? { kernel_size: required(single, "Cells of the window.") } : {}),
       ceil_mode: ceilMode,
     },
     infer: ({ attrs, inputs, report }) => pool(attrs, axes, inputs[0]!, report),
