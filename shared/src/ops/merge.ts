@@ -7,7 +7,7 @@ import { type Tensor, tensor } from "../shape/tensor.ts";
 import { axisOf, withAxes } from "./axis.ts";
 import { atInput, atParam, type Report } from "./finding.ts";
 import { type Arity, defineOp, type Inference, type Operator } from "./op.ts";
-import { absent, bool, int, oneOrMore, optional, required } from "./param.ts";
+import { absent, bool, int, optional, perAxis, required } from "./param.ts";
 import { axisOrChannels } from "./reshape.ts";
 
 const MANY: Arity = { least: 2, most: Number.POSITIVE_INFINITY };
@@ -202,15 +202,15 @@ const dot = defineOp({
   name: "Dot",
   summary: "Keras's Dot: sums products over one axis of each input, sample by sample.",
   params: {
-    axes: required(oneOrMore(int()), "The axis of each input to sum over, or one for both; the batch counts."),
+    axes: required(perAxis(2, int()), "The axis of each input to sum over, or one for both; the batch counts."),
     normalize: optional(bool, false, "Normalises along the axes first, which gives the cosine of the angle."),
   },
   inputs: PAIR,
   infer({ attrs, inputs, report }) {
     const [a, b] = inputs as [Tensor, Tensor];
     const { axes } = attrs;
-    const first = axisOf(report, "axes", axes[0] ?? 0, a);
-    const second = first === null ? null : axisOf(report, "axes", axes[1] ?? axes[0] ?? 0, b);
+    const first = axisOf(report, "axes", axes[0]!, a, { index: 0 });
+    const second = first === null ? null : axisOf(report, "axes", axes[1]!, b, { index: 1 });
     if (first === null || second === null) return NOTHING;
     if (first === 0 || second === 0) {
       const index = first === 0 ? 0 : 1;
@@ -218,8 +218,9 @@ const dot = defineOp({
       return NOTHING;
     }
     const [inner, other] = [a.dims[first]!, b.dims[second]!];
-    if (compare(inner, other) === "different") {
-      report("add-mismatch", atInput(1), { dim: second, inputs, index: 1 });
+    const uneven = compare(a.dims[0]!, b.dims[0]!) === "different" ? 0 : second;
+    if (uneven === 0 || compare(inner, other) === "different") {
+      report("add-mismatch", atInput(1), { dim: uneven, inputs, index: 1 });
     }
     const batch = shared(a.dims[0]!, b.dims[0]!);
     const rest = [a, b].flatMap(({ dims }, index) => dims.filter((_, at) => at !== 0 && at !== [first, second][index]));
