@@ -1,27 +1,58 @@
 /**
- * `npm test`: runs every mocha test file and ends with one counted line that people and CI read.
+ * `npm test`: runs every mocha test file, then the suite in a real VS Code where one is there, and ends with one
+ * counted line that people and CI read. In CI (CI=true) a missing VS Code is a failure. Arguments go to mocha, and then
+ * the suite in VS Code is left out: `npm test -- --grep hover`.
  */
 import { spawn } from "node:child_process";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { findVsCode, runInVsCode } from "../test/vscode/run.mjs";
+import { root } from "./setup.mjs";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-const child = spawn(
-  process.execPath,
-  [mocha, "test/**/*.test.ts", "--ignore", "test/vscode/**", ...process.argv.slice(2)],
-  { cwd: root, stdio: ["ignore", "pipe", "inherit"] },
-);
-let output = "";
-child.stdout.on("data", (chunk) => {
-  output += chunk;
-  process.stdout.write(chunk);
-});
-child.on("close", (code) => {
-  const count = (word) => Number(new RegExp(`^\\s*(\\d+) ${word}`, "m").exec(output)?.[1] ?? 0);
-  const passed = count("passing");
-  const failed = count("failing");
-  const skipped = count("pending");
-  console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
-  process.exit(code !== 0 || passed === 0 ? 1 : 0);
-});
+/** Runs mocha and resolves with its counts; a run that breaks off counts as one failure more. */
+function runMocha(args) {
+  const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
+  const child = spawn(process.execPath, [mocha, "test/**/*.test.ts", "--ignore", "test/vscode/**", ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+    process.stdout.write(chunk);
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code) => {
+      const count = (word) => Number(new RegExp(`^\\s*(\\d+) ${word}`, "m").exec(output)?.[1] ?? 0);
+      const counts = { passed: count("passing"), failed: count("failing"), skipped: count("pending") };
+      if (code !== 0 && counts.failed === 0) counts.failed = 1;
+      resolve(counts);
+    });
+  });
+}
+
+/** Runs the suite in VS Code where there is one; says plainly where there is none. */
+async function runVsCode() {
+  const { executable, missing } = findVsCode();
+  if (missing) {
+    const required = process.env.CI === "true";
+    console.log(
+      `VS Code: the tests in the editor did not run (${missing})${required ? ", which CI counts as a failure" : ""}`,
+    );
+    return { passed: 0, failed: required ? 1 : 0, skipped: 0 };
+  }
+  console.log(`VS Code: running the tests in the editor (${executable})`);
+  try {
+    return await runInVsCode(executable);
+  } catch (error) {
+    console.error(`VS Code: ${error.message}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+const args = process.argv.slice(2);
+const runs = [await runMocha(args)];
+if (args.length === 0) runs.push(await runVsCode());
+const sum = (key) => runs.reduce((total, run) => total + run[key], 0);
+const [passed, failed, skipped] = ["passed", "failed", "skipped"].map(sum);
+console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

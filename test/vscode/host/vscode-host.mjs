@@ -32,7 +32,10 @@ const TIMEOUT_S = Number(process.env.VSCODE_HOST_TIMEOUT_S ?? 300);
 
 /** Log lines of the server's own features that are missing here and that no test concerns. */
 const NOISE =
-  /Could not locate the bindings file|build\/Release\/watchdog|^Creating a socket|^Resolv(ing|ed) connection token|reconnection-grace-time|\[AccountPolicyGate\]|\[AgentHost|additional builtin|\[Service Worker\]/;
+  /Could not locate the bindings file|build\/Release\/watchdog|^Creating a socket|^Resolv(ing|ed) connection token|reconnection-grace-time|\[AccountPolicyGate\]|\[AgentHost|additional builtin|^Creation of workbench contribution|^Timed out waiting for authentication|\[Service Worker\]/;
+
+/** Stack frames in VS Code's own code, which tell nothing about a test. */
+const OWN_FRAMES = /\n\s+at .*(extensionHostProcess|workbench)\.js.*/g;
 
 /**
  * The suite runs inside this module, because the web workbench reports success when the extension host dies in the
@@ -203,8 +206,8 @@ async function main() {
         resolve(verdict === "passed" ? 0 : 1);
       });
       page.exposeFunction("codeAutomationLog", (_type, args) => {
-        const line = format(...args);
-        if (!NOISE.test(line)) console.log(line);
+        const message = format(...args).replace(OWN_FRAMES, "");
+        if (!NOISE.test(message)) console.log(message);
       });
       page.on("crash", () => reject(new Error("the browser's page crashed")));
       server.once("exit", (code, signal) => reject(new Error(`the VS Code server ended early (${code ?? signal})`)));

@@ -25,11 +25,16 @@ export async function open(name: string): Promise<TextEditor> {
   return window.showTextDocument(document);
 }
 
-/** Brings the file back to what is on disk and closes all editors, so that tests don't see each other's edits. */
+/** Undoes all edits and closes editors and panel, so that tests don't see each other's traces. */
 export async function closeAll(): Promise<void> {
-  while (window.activeTextEditor) {
-    await commands.executeCommand("workbench.action.revertAndCloseActiveEditor");
+  for (const document of workspace.textDocuments.filter(
+    ({ uri, isDirty }) => isDirty && workspace.getWorkspaceFolder(uri),
+  )) {
+    await window.showTextDocument(document);
+    await commands.executeCommand("workbench.action.files.revert");
   }
+  await commands.executeCommand("workbench.action.closePanel");
+  await commands.executeCommand("workbench.action.closeAllEditors");
 }
 
 /** The range of `text`'s first occurrence; throws when the document does not hold it. */
@@ -64,11 +69,11 @@ export async function hoverAt(document: TextDocument, text: string): Promise<str
   const { start } = rangeOf(document, text);
   const at = new Position(start.line, start.character + 1);
   const hovers = await commands.executeCommand<Hover[]>("vscode.executeHoverProvider", document.uri, at);
-  return hovers.flatMap((hover) => hover.contents.map(markdown)).join("\n");
-}
-
-export function markdown(content: unknown): string {
-  return content instanceof MarkdownString ? content.value : String((content as { value?: string })?.value ?? content);
+  return hovers
+    .flatMap((hover) =>
+      hover.contents.map((content) => (content instanceof MarkdownString ? content.value : String(content))),
+    )
+    .join("\n");
 }
 
 /** Resolves with what `read` gives, asked now and again whenever `event` fires, as soon as it is not undefined. */
@@ -103,4 +108,9 @@ export function problems(
     const found = languages.getDiagnostics(uri).filter(({ source }) => source === "convlint");
     return accepts(found) ? found : undefined;
   });
+}
+
+/** The rule that a problem names; its page is behind it. */
+export function codeOf(problem: Diagnostic | undefined): unknown {
+  return typeof problem?.code === "object" ? problem.code.value : problem?.code;
 }

@@ -24,8 +24,9 @@ export async function picture(name: string): Promise<void> {
   await ask("screenshot", { name });
 }
 
-export async function press(key: string): Promise<void> {
-  await ask("press", { key });
+/** Moves the pointer onto the first element. */
+export async function hover(selector: string): Promise<void> {
+  await ask("hover", { selector });
 }
 
 async function ask(action: string, about: Record<string, string>): Promise<string> {

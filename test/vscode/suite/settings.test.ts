@@ -1,7 +1,7 @@
 /** Settings take effect as they change, without a restart. */
 import assert from "node:assert/strict";
 import { ConfigurationTarget, workspace } from "vscode";
-import { closeAll, hintLines, open, problems, until } from "./editor.ts";
+import { closeAll, codeOf, hintLines, open, problems, until } from "./editor.ts";
 
 const change = (key: string, value: unknown) =>
   workspace.getConfiguration("convlint").update(key, value, ConfigurationTarget.Global);
@@ -53,6 +53,6 @@ describe("settings", () => {
     await problems(document, (all) => all.length === 2);
     await change("rules", { "groups-divide": "off" });
     const [left] = await problems(document, (all) => all.length === 1);
-    assert.equal((left?.code as { value: string }).value, "concat-mismatch");
+    assert.equal(codeOf(left), "concat-mismatch");
   });
 });
