@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
+const LICENSES = "THIRD-PARTY-LICENSES.txt";
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** The packages that are CommonJS inside an ES module call `require` for Node's own modules. */
@@ -43,7 +45,7 @@ const bundles = {
 };
 
 /**
- * Builds everything into an empty dist/.
+ * Builds everything into dist/ and removes what else is there.
  *
  * @param {{ dev?: boolean, watch?: boolean, log?: (line: string) => void }} options with `watch` it resolves after the
  * first build and goes on until the process ends.
@@ -51,7 +53,6 @@ const bundles = {
  */
 export async function build({ dev = false, watch = false, log = console.log } = {}) {
   const dist = join(root, "dist");
-  rmSync(dist, { recursive: true, force: true });
   const inputs = new Set();
   const contexts = await Promise.all(
     Object.entries(bundles).map(([name, options]) =>
@@ -78,7 +79,10 @@ export async function build({ dev = false, watch = false, log = console.log } = 
   } finally {
     await Promise.all(contexts.map((context) => context.dispose()));
   }
-  writeFileSync(join(dist, "THIRD-PARTY-LICENSES.txt"), licenses(inputs));
+  writeFileSync(join(dist, LICENSES), licenses(inputs));
+  // Not before the build: what runs from dist/ meanwhile keeps its files.
+  const made = new Set([LICENSES, ...Object.keys(bundles).flatMap((name) => [name, ...(dev ? [`${name}.map`] : [])])]);
+  for (const file of readdirSync(dist)) if (!made.has(file)) rmSync(join(dist, file), { recursive: true });
 }
 
 /** Says each bundle's size, and collects what went into all of them. */

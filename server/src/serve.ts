@@ -48,7 +48,7 @@ import { type Completion, completion } from "./features/completion.ts";
 import { type Problem, problems } from "./features/diagnostics.ts";
 import { documentSymbols } from "./features/documentSymbols.ts";
 import { hover } from "./features/hover.ts";
-import { type Hint, hintTooltip, inlayHints } from "./features/inlayHints.ts";
+import { type Hint, hintTooltip, inlayHints, isSound } from "./features/inlayHints.ts";
 import { layerTableMarkdown } from "./features/layerTable.ts";
 import { modelStatus } from "./features/status.ts";
 import { fileKey, Workspace, type WorkspaceFiles } from "./workspace.ts";
@@ -82,7 +82,7 @@ export function serve(connection: Connection, files: WorkspaceFiles | null): voi
 class Server {
   private readonly documents = new TextDocuments(TextDocument);
   private readonly checked = new WeakMap<TextDocument, Checked>();
-  /** The last analysis without an error, while the document is being edited. */
+  /** The last analysis that hints can fall back on while the document is being edited. */
   private readonly sound = new WeakMap<TextDocument, Analysis>();
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly pushed = new Set<string>();
@@ -285,8 +285,7 @@ class Server {
       resultId: this.nextResult(),
     };
     this.checked.set(document, checked);
-    if (analysis && !analysis.diagnostics.some(({ severity }) => severity === "error"))
-      this.sound.set(document, analysis);
+    if (analysis && isSound(analysis)) this.sound.set(document, analysis);
     return { document, checked };
   }
 

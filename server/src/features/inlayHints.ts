@@ -27,11 +27,19 @@ export interface Hint {
   readonly kept: boolean;
 }
 
+/** Whether every size is known and nothing is wrong: what a document being edited can go back to. */
+export function isSound(analysis: Analysis): boolean {
+  return (
+    !analysis.diagnostics.some(({ severity }) => severity === "error") &&
+    analysis.graph.layers.every((layer) => isWhollyKnown(analysis, layer))
+  );
+}
+
 /**
  * The hints whose place lies in `within`.
  *
- * @param previous the last analysis of the same document without errors, where the document is being edited: a layer
- * whose own text has not changed since, and whose size is not known now, keeps the hint it had.
+ * @param previous the last sound analysis of the same document, where the document is being edited: a layer whose own
+ * text has not changed since keeps the hint it had while the edit disturbs it.
  */
 export function inlayHints(
   analysis: Analysis,
@@ -45,8 +53,7 @@ export function inlayHints(
     const offset = layer.hintAt;
     if (offset < within.start || offset > within.end) continue;
     const old = before?.get(index);
-    const kept =
-      previous !== null && old !== undefined && !isWhollyKnown(analysis, layer) && isWhollyKnown(previous, old);
+    const kept = previous !== null && old !== undefined && isDisturbed(analysis, layer, previous, old);
     for (const [kind, text] of kept ? labels(previous, old, settings) : labels(analysis, layer, settings)) {
       hints.push({ offset, kind, label: shortened(text, settings.maximumLength), layer: index, kept });
     }
@@ -62,6 +69,17 @@ export function hintTooltip(analysis: Analysis, hint: Pick<Hint, "kind" | "layer
   if (hint.kind === "parameters") return parametersTooltip(analysis, layer);
   if (hint.kind === "receptiveField") return fieldTooltip(analysis, layer);
   return sizeTooltip(analysis, layer);
+}
+
+/**
+ * Whether the edit has taken a layer's size away: it is not known any more, or it is another one while the text itself is
+ * broken, as in `{kernel_size: 3` before `, padding: 1}` is typed.
+ */
+function isDisturbed(analysis: Analysis, layer: Layer, previous: Analysis, old: Layer): boolean {
+  if (!isWhollyKnown(previous, old)) return false;
+  if (!isWhollyKnown(analysis, layer)) return true;
+  if (!analysis.parsed.problems.some(({ code }) => code === "syntax")) return false;
+  return shapesText(layerOutputs(analysis, layer), analysis) !== shapesText(layerOutputs(previous, old), previous);
 }
 
 function labels(analysis: Analysis, layer: Layer, settings: HintSettings): [HintKind, string][] {

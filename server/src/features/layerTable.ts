@@ -52,19 +52,14 @@ export function modelInputs({ graph, report }: Analysis): LayerTable["inputs"] {
 }
 
 /**
- * What leaves a layer; null for an output that is not known at all. A layer that may be asked for more outputs than it
- * turned out to have (Split) answers those it has.
+ * What leaves a layer; null for an output that is not known at all. A layer of one operator shows all that the operator
+ * gives: how many outputs a Split has, only inference knows.
  */
 export function layerOutputs({ report }: Analysis, layer: Layer): readonly (Tensor | null)[] {
-  const outputs = layer.outputs.map((ref) => (ref ? (report.nodes[ref.node]?.outputs[ref.output] ?? null) : null));
-  const known = outputs.filter((output) => output !== null);
-  return known.length > 0 ? known : outputs.slice(0, 1);
-}
-
-/** What one value of a layer's first output sees, per spatial axis; null where that is everything, or not known. */
-export function outputField({ report }: Analysis, layer: Layer): readonly Field[] | null {
-  const first = layer.outputs[0];
-  return (first && report.nodes[first.node]?.field) ?? null;
+  const { first, end } = layer.nodes;
+  const all = end - first === 1 ? (report.nodes[first]?.outputs ?? []) : [];
+  if (all.length > 1) return all;
+  return layer.outputs.map((ref) => (ref ? (report.nodes[ref.node]?.outputs[ref.output] ?? null) : null));
 }
 
 /** The sum over the nodes [first, end). */
