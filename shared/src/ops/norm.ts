@@ -149,10 +149,25 @@ const groupNorm = defineOp({
 });
 
 const trailing = {
-  normalized_shape: required(oneOrMore(int(0)), "Sizes of the last axes, over which it normalises."),
+  normalized_shape: absent(
+    oneOrMore(int(0)),
+    "Sizes of the last axes, over which it normalises; the last axis where absent.",
+  ),
 };
 
-/** Reports where the last axes are not those of normalized_shape: the first that differs. */
+/**
+ * The sizes that are normalised, as written or of the last axis. Reports where the last axes are not those written: the
+ * first that differs.
+ */
+function normalizedSizes(report: Report, written: readonly number[] | null, input: Tensor): readonly Dim[] {
+  if (written !== null) {
+    checkTrailing(report, written, input);
+    return written;
+  }
+  if (input.dims.length === 0) report("wrong-rank", AT_LAYER, { input, expected: "at least one axis" });
+  return input.dims.slice(-1);
+}
+
 function checkTrailing(report: Report, shape: readonly number[], input: Tensor): void {
   const param = "normalized_shape";
   if (shape.length === 0) {
@@ -183,8 +198,7 @@ const layerNorm = defineOp({
     bias: optional(bool, true, "Learns the shift too."),
   },
   infer({ attrs, inputs, report }) {
-    const dims = attrs.normalized_shape;
-    checkTrailing(report, dims, inputs[0]!);
+    const dims = normalizedSizes(report, attrs.normalized_shape, inputs[0]!);
     const weights: WeightSpec[] = [];
     if (attrs.elementwise_affine) {
       weights.push({ name: "weight", dims, trainable: true });
@@ -205,8 +219,7 @@ const rmsNorm = defineOp({
     elementwise_affine: optional(bool, true, "Learns a scale per element."),
   },
   infer({ attrs, inputs, report }) {
-    const dims = attrs.normalized_shape;
-    checkTrailing(report, dims, inputs[0]!);
+    const dims = normalizedSizes(report, attrs.normalized_shape, inputs[0]!);
     return {
       outputs: [inputs[0]!],
       weights: attrs.elementwise_affine ? [{ name: "weight", dims, trainable: true }] : [],
