@@ -3,16 +3,15 @@
  * test/oracle/data/README.md says how the records were made.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
-import { gunzipSync } from "node:zlib";
+import { finding } from "#shared/graph/infer.ts";
 import type { Finding, Report } from "#shared/ops/finding.ts";
 import { operators } from "#shared/ops/index.ts";
-import { decodeAttrs } from "#shared/ops/op.ts";
+import { decodeAttrs, type Inference } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
-import { type Dim, product } from "#shared/shape/dim.ts";
+import { add, type Dim, evaluate, isKnown, product, symbol } from "#shared/shape/dim.ts";
 import { tensor } from "#shared/shape/tensor.ts";
+import { isRefusal, outcome, readRecords } from "./torch-model.ts";
 
 interface LayerRecord {
   readonly id: string;
@@ -26,74 +25,91 @@ interface LayerRecord {
   readonly error_class?: string;
 }
 
-function records(file: URL): LayerRecord[] {
-  const lines = gunzipSync(readFileSync(file)).toString("utf8").trimEnd().split("\n");
-  return lines.map((line) => JSON.parse(line) as LayerRecord);
-}
-
-/** Findings about layers that PyTorch accepts. */
-function isAdvice(finding: Finding): boolean {
-  switch (finding.code) {
-    case "non-integer-size":
-    case "skips-pixels":
-    case "dead-layer":
-      return true;
-    case "empty-output":
-      return !finding.data.fatal;
-    default:
-      return false;
-  }
-}
-
-/** What ConvLint says about a record, in one line: `[1, 6, 28, 28] 156` or `refused`. */
-function said(record: LayerRecord): string {
+/** What ConvLint infers for a record on an input of these sizes; null where it refuses. */
+function inferred(record: LayerRecord, dims: readonly Dim[]): Inference | null {
   const op = operators.get(record.layer);
-  if (!op) return "not an operator";
+  assert.ok(op, `${record.layer} is not an operator`);
   const { attrs, problems } = decodeAttrs(op, new Map(Object.entries(record.args)));
-  if (problems.length > 0) return "refused";
+  if (problems.length > 0) return null;
   const findings: Finding[] = [];
-  const report: Report = (code, at, data) => findings.push({ code, node: 0, at, data } as Finding);
-  const input = tensor(record.input, { batched: record.unbatched !== true, channels: "first" });
+  const report: Report = (code, at, data) => findings.push(finding(code, 0, at, data));
+  const input = tensor(dims, { batched: record.unbatched !== true, channels: "first" });
   const inference = op.infer({ attrs, inputs: [input], report, flattenedFrom: () => undefined });
-  if (!findings.every(isAdvice)) return "refused";
+  return findings.some(isRefusal) ? null : inference;
+}
+
+/** ConvLint's verdict in one line: `[1, 6, 28, 28] 156`, dims and trainable values, or `refused`. */
+function said(record: LayerRecord): string {
+  const inference = inferred(record, record.input);
+  if (!inference) return "refused";
   const trainable = (inference.weights ?? []).filter((weight) => weight.trainable);
-  const params = trainable.reduce<Dim>((sum, weight) => (sum as number) + (product(weight.dims) as number), 0);
-  return `[${inference.outputs[0]!.dims.join(", ")}] ${params}`;
+  const params = trainable.reduce<Dim>((sum, weight) => add(sum, product(weight.dims)), 0);
+  return outcome(inference.outputs[0]!.dims.map(String), String(params));
 }
 
 function truth(record: LayerRecord): string {
-  return record.ok ? `[${record.output!.join(", ")}] ${record.params}` : "refused";
+  return record.ok ? outcome(record.output!, record.params!) : "refused";
 }
 
-function check(file: URL): void {
+function check(file: string | URL): void {
   const byLayer = new Map<string, LayerRecord[]>();
-  for (const record of records(file)) {
-    const sameLayer = byLayer.get(record.layer);
-    if (sameLayer) sameLayer.push(record);
-    else byLayer.set(record.layer, [record]);
+  for (const record of readRecords<LayerRecord>(file)) {
+    byLayer.set(record.layer, [...(byLayer.get(record.layer) ?? []), record]);
   }
   for (const [layer, all] of byLayer) {
     it(`${layer}: ${all.length} records`, () => {
       const wrong = all.filter((record) => said(record) !== truth(record));
-      const shown = wrong.slice(0, 20);
-      const describe_ = (record: LayerRecord, verdict: string) =>
+      const line = (record: LayerRecord, verdict: string) =>
         `${record.id} ${JSON.stringify(record.args)} on [${record.input.join(", ")}]: ${verdict}`;
       assert.deepEqual(
-        shown.map((record) => describe_(record, said(record))),
-        shown.map((record) => describe_(record, truth(record))),
+        wrong.slice(0, 20).map((record) => line(record, said(record))),
+        wrong.slice(0, 20).map((record) => line(record, truth(record))),
         `${wrong.length} of ${all.length} records of ${layer} differ`,
       );
     });
   }
 }
 
-const data = ["torch_layers.jsonl.gz", "torch_layers_big.jsonl.gz"].map(
-  (name) => new URL(`data/${name}`, import.meta.url),
-);
-/** Further records of generate_torch.py. */
+/** PyTorch reads the first axis of such an input as channels; a symbolic batch is none. */
+function batchServesAsChannels({ layer, input, unbatched }: LayerRecord): boolean {
+  return unbatched !== true && layer.endsWith(`${input.length - 1}d`);
+}
+
+/** The record's input with a symbol for every size but the channels', and what the symbols stand for. */
+function symbolic({ input, unbatched }: LayerRecord): { dims: Dim[]; values: Map<string, number> } {
+  const values = new Map(input.map((size, axis) => [`S${axis}`, size]));
+  const channel = unbatched === true ? 0 : 1;
+  return {
+    dims: input.map((size, axis) => (axis === channel || input.length < 3 ? size : symbol(`S${axis}`))),
+    values,
+  };
+}
+
 const more = process.env.TORCH_RECORDS;
-const files = more === undefined ? data : [...data, pathToFileURL(more)];
+const files = [
+  "torch_layers.jsonl.gz",
+  "torch_layers_big.jsonl.gz",
+  ...(more === undefined ? [] : [pathToFileURL(more)]),
+];
 
 describe("oracle: single layers as PyTorch computes them", () => {
-  for (const file of files) describe(basename(file.pathname), () => check(file));
+  for (const file of files) describe(String(file), () => check(file));
+
+  it("symbolic sizes lead to the same sizes, and refuse nothing that PyTorch accepts", () => {
+    const accepted = readRecords<LayerRecord>(files[0]!).filter(
+      (record) => record.ok && !batchServesAsChannels(record),
+    );
+    let unknowns = 0;
+    for (const record of accepted) {
+      const { dims, values } = symbolic(record);
+      const inference = inferred(record, dims);
+      assert.ok(inference, `refused: ${JSON.stringify(record)}`);
+      const sizes = inference.outputs[0]!.dims.map((dim) => evaluate(dim, values));
+      if (!sizes.every(isKnown)) unknowns++;
+      const expected = record.output!.map((size, axis) => (isKnown(sizes[axis]!) ? size : sizes[axis]!));
+      assert.deepEqual(sizes, expected, JSON.stringify(record));
+    }
+    // Only factors such as 1.7, which no fraction of a power of two equals, lose a symbolic size.
+    assert.ok(unknowns < accepted.length / 100, `${unknowns} of ${accepted.length} are unknown`);
+  });
 });

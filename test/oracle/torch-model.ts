@@ -12,9 +12,10 @@ import { decodeAttrs } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { CHANNELS_FIRST, tensor } from "#shared/shape/tensor.ts";
 
-/** The records of one file under data/, whose README says how they were made. */
-export function readRecords<T>(file: string): T[] {
-  const text = gunzipSync(readFileSync(new URL(`data/${file}`, import.meta.url))).toString("utf8");
+/** The records of one file under data/, whose README says how they were made, or of a file elsewhere. */
+export function readRecords<T>(file: string | URL): T[] {
+  const place = typeof file === "string" ? new URL(`data/${file}`, import.meta.url) : file;
+  const text = gunzipSync(readFileSync(place)).toString("utf8");
   return text
     .trimEnd()
     .split("\n")
@@ -22,7 +23,7 @@ export function readRecords<T>(file: string): T[] {
 }
 
 /** Whether a finding says that the framework refuses the layer; the others advise on layers that run. */
-function isRefusal(found: Finding): boolean {
+export function isRefusal(found: Finding): boolean {
   if (found.code === "empty-output") return found.data.fatal;
   return found.code !== "non-integer-size" && found.code !== "skips-pixels" && found.code !== "dead-layer";
 }
