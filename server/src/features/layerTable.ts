@@ -62,6 +62,12 @@ export function layerOutputs({ report }: Analysis, layer: Layer): readonly (Tens
   return layer.outputs.map((ref) => (ref ? (report.nodes[ref.node]?.outputs[ref.output] ?? null) : null));
 }
 
+/** What one value of a layer's first output sees, per spatial axis; null where that is everything, or not known. */
+export function outputField({ report }: Analysis, layer: Layer): readonly Field[] | null {
+  const first = layer.outputs[0];
+  return (first && report.nodes[first.node]?.field) ?? null;
+}
+
 /** The sum over the nodes [first, end). */
 export function costOf({ report }: Analysis, first: number, end: number): Cost {
   let params: Dim = 0;
