@@ -1,7 +1,7 @@
 /**
  * Which files a `check` reads: files as named, folders searched, globs expanded; each once.
  */
-import { type Dirent, readdirSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, type Stats, statSync } from "node:fs";
 import { extname, join, relative, resolve, sep } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
 import { Ignore, isIgnoredBelow } from "./gitignore.ts";
@@ -32,7 +32,13 @@ export function findFiles(args: readonly string[], cwd: string): Found {
   const problems: string[] = [];
   for (const arg of args) {
     const target = resolve(cwd, arg);
-    const stats = statSync(target, { throwIfNoEntry: false });
+    let stats: Stats | undefined;
+    try {
+      stats = statSync(target, { throwIfNoEntry: false });
+    } catch (error) {
+      problems.push(`${arg}: cannot be read (${(error as Error).message})`);
+      continue;
+    }
     if (stats?.isDirectory()) {
       for (const file of modelFiles(target, problems)) named.set(file, named.get(file) ?? false);
     } else if (stats) named.set(target, true);
@@ -74,9 +80,18 @@ function* search(folder: string, ignore: Ignore, problems: string[]): Generator<
         yield* search(path, ignore.inside(path), problems);
     } else if (MODEL_EXTENSIONS.has(extname(entry.name).toLowerCase())) {
       // Links to files are followed, links to folders are not: they may lead in a circle.
-      const isFile = entry.isFile() || (entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isFile());
+      const isFile = entry.isFile() || (entry.isSymbolicLink() && leadsToFile(path));
       if (isFile && !ignore.ignores(path, false)) yield path;
     }
+  }
+}
+
+/** A link that leads nowhere, or to itself, is no file. */
+function leadsToFile(link: string): boolean {
+  try {
+    return statSync(link).isFile();
+  } catch {
+    return false;
   }
 }
 

@@ -1,0 +1,75 @@
+/** The other commands of the command line. On the built file. */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { rules } from "#server/rules/index.ts";
+import { Folder } from "./run.ts";
+
+describe("convlint", () => {
+  let folder: Folder;
+  before(() => {
+    folder = new Folder();
+  });
+  after(() => folder.remove());
+
+  it("without a command says how it is used, and that this is misuse", async () => {
+    const { code, out, err } = await folder.convlint([]);
+    deepEqual([code, out], [2, ""]);
+    match(err, /Usage: convlint <command>/);
+  });
+
+  for (const args of [["--help"], ["-h"], ["help"]]) {
+    it(`${args.join(" ")} teaches by example`, async () => {
+      const { code, out, err } = await folder.convlint(args);
+      deepEqual([code, err], [0, ""]);
+      match(out, /convlint check --table net\.cnn\.yaml/);
+    });
+  }
+
+  for (const command of ["check", "rule", "server"]) {
+    it(`${command} --help`, async () => {
+      const { code, out } = await folder.convlint([command, "--help"]);
+      equal(code, 0);
+      ok(out.startsWith(`Usage: convlint ${command}`));
+    });
+  }
+
+  it("--version is that of package.json", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    deepEqual(await folder.convlint(["--version"]), { code: 0, out: `${version}\n`, err: "" });
+  });
+
+  it("rule lists every code", async () => {
+    const { code, out } = await folder.convlint(["rule"]);
+    equal(code, 0);
+    deepEqual(
+      out
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(" ")[0]),
+      Object.keys(rules),
+    );
+  });
+
+  it("rule <code> explains it with both examples", async () => {
+    const { code, out } = await folder.convlint(["rule", "groups-divide"]);
+    equal(code, 0);
+    ok(out.startsWith("# groups-divide (error)\n"));
+    const { bad, good } = rules["groups-divide"].examples;
+    for (const line of [...bad.split("\n"), ...good.split("\n")]) ok(out.includes(line.trim()), line);
+  });
+
+  it("server --stdio speaks LSP", async () => {
+    const messages = [
+      { jsonrpc: "2.0", id: 1, method: "initialize", params: { processId: null, rootUri: null, capabilities: {} } },
+      { jsonrpc: "2.0", method: "initialized", params: {} },
+      { jsonrpc: "2.0", id: 2, method: "shutdown" },
+      { jsonrpc: "2.0", method: "exit" },
+    ];
+    const stdin = messages
+      .map((message) => JSON.stringify(message))
+      .map((body) => `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    const { code, out } = await folder.convlint(["server", "--stdio"], { stdin: stdin.join(""), open: true });
+    equal(code, 0);
+    match(out, /^Content-Length: \d+\r\n\r\n\{"jsonrpc":"2.0","id":1,"result":\{.*"inlayHintProvider"/);
+  });
+});
