@@ -12,6 +12,8 @@ import type { Entry, ListTree, MapTree, ScalarTree, SyntaxProblem, Tree } from "
 export const MAX_DEPTH = 256;
 /** Nodes that aliases may add to what a reader walks. */
 const MAX_ALIASED = 500_000;
+/** A text with more problems than this is no model, and nobody reads them all. */
+const MAX_PROBLEMS = 1000;
 /** From here on a map looks its keys up by hash. */
 const MANY_KEYS = 12;
 
@@ -58,6 +60,8 @@ export class TreeBuilder {
   private readonly open: Open[] = [];
   /** null while the anchored node is still open. */
   private readonly anchors = new Map<string, Measured | null>();
+  /** What stands for aliases that cannot be followed; each was told, so nothing more is said of it. */
+  private readonly refused = new Set<Tree>();
   private aliased = 0;
   private toldAliased = false;
 
@@ -100,12 +104,19 @@ export class TreeBuilder {
     const range = { start, end };
     this.cursor = end;
     if (source && this.admits(source, range)) this.add(source.tree, source.size, source.height);
-    else this.scalar(start, end, null, false, null);
+    else this.refuse(range);
     if (source === undefined) {
       this.problem("syntax", range, `no anchor &${name} stands before this alias; define it or fix the name`);
     } else if (source === null) {
       this.problem("syntax", range, `the alias *${name} stands inside its own anchor, so it never ends; take it out`);
     }
+  }
+
+  /** Puts an absent value where an alias cannot be followed. */
+  private refuse(range: Range): void {
+    const tree: ScalarTree = { kind: "scalar", range, value: null, quoted: false };
+    this.refused.add(tree);
+    this.add(tree, 1, 0);
   }
 
   /** Whether what an alias stands for stays within the bounds; the first that does not is told. */
@@ -144,8 +155,8 @@ export class TreeBuilder {
     this.open[this.open.length - 1]!.skip = true;
   }
 
-  problem(code: SyntaxProblem["code"], range: Range, message: string): void {
-    this.problems.push({ range, code, message });
+  problem(code: SyntaxProblem["code"], range: Range, message: string, first?: Range): void {
+    if (this.problems.length < MAX_PROBLEMS) this.problems.push({ range, code, message, ...(first && { first }) });
   }
 
   private push(start: number, anchor: string | null, entries: Entry[] | null, items: Tree[] | null): void {
@@ -172,7 +183,8 @@ export class TreeBuilder {
       return;
     }
     top.size += size;
-    if (height >= top.height) top.height = height + 1;
+    const inner = top.key && this.isMerge(top.key) ? height - 1 : height;
+    if (inner >= top.height) top.height = inner + 1;
     if (top.items) {
       top.items.push(tree);
     } else if (top.skip) {
@@ -190,16 +202,20 @@ export class TreeBuilder {
     } else {
       const { key } = top;
       top.key = null;
-      if (this.options.merge && key.value === "<<" && !key.quoted) this.addMerge(top, key, tree);
+      if (this.isMerge(key)) this.addMerge(top, key, tree);
       else this.addEntry(top, key, tree);
     }
+  }
+
+  private isMerge(key: ScalarTree): boolean {
+    return this.options.merge && key.value === "<<" && !key.quoted;
   }
 
   private addEntry(top: Open, key: ScalarTree, value: Tree): void {
     const first = firstOf(top, key.value);
     if (first) {
       const message = `the key ${String(key.value)} stands twice in this map, and the last one counts; remove one of them`;
-      this.problems.push({ range: key.range, code: "duplicate-key", message, first });
+      this.problem("duplicate-key", key.range, message, first);
     }
     top.entries!.push({ key, value });
     top.keys?.set(key.value, first ?? key.range);
@@ -208,7 +224,7 @@ export class TreeBuilder {
   private addMerge(top: Open, key: ScalarTree, value: Tree): void {
     const sources = value.kind === "list" ? value.items : [value];
     const maps = sources.filter((source) => source.kind === "map");
-    if (maps.length < sources.length) {
+    if (sources.some((source) => source.kind !== "map" && !this.refused.has(source))) {
       this.problem(
         "syntax",
         key.range,

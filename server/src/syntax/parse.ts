@@ -6,9 +6,7 @@ import type { Parsed, SyntaxProblem } from "./tree.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** UTF-16 units beyond which a text is not read: its tree would not fit beside an editor. */
-const MAX_LENGTH = { json: 32 << 20, yaml: 8 << 20 } as const;
-/** A text with more problems than this is no model, and nobody reads them all. */
-const MAX_PROBLEMS = 1000;
+const MAX_LENGTH = { json: 32 << 20, yaml: 4 << 20 } as const;
 
 /**
  * Parses a text by its file's name: `*.json`, `*.jsonc` as JSON with comments, all else as YAML.
@@ -19,7 +17,7 @@ export function parse(text: string, path: string): Parsed {
   const language = extension === undefined ? "yaml" : "json";
   const limit = MAX_LENGTH[language];
   if (text.length > limit) {
-    const range = { start: 0, end: text.search(/[\r\n]|$/) || 1 };
+    const range = { start: 0, end: text.slice(0, 100).search(/[\r\n]|$/) || 1 };
     const message = `this file has ${text.length} characters, more than the ${limit} that ConvLint reads; it is not checked`;
     return { root: null, problems: [{ range, code: "too-large", message }], comments: [], language };
   }
@@ -41,7 +39,7 @@ function distinct(text: string, problems: readonly SyntaxProblem[]): readonly Sy
       const end = text.indexOf("\n", problem.range.start);
       lineEnd = end < 0 ? text.length : end;
     }
-    if (kept.push(problem) === MAX_PROBLEMS) break;
+    kept.push(problem);
   }
   return kept;
 }
