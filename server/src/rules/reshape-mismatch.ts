@@ -21,9 +21,10 @@ layers:
   - {type: Reshape, shape: [16, 36]}
 `,
   },
-  message: ({ data, words }) => {
+  message: ({ data, node, words }) => {
     const shown = (dims: readonly Dim[]) => `[${dims.map(words.dim).join(", ")}]`;
-    const fitting = fittingShape(data);
+    // Overlapping blocks add up, so Fold does not keep the number of values.
+    const fitting = node?.op.name === "Fold" ? null : fittingShape(data);
     const advice = fitting ? ` Use ${shown(fitting)}.` : "";
     return `cannot turn ${shown(data.from)} into ${shown(data.to)}: ${data.why}.${advice}`;
   },

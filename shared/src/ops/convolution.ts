@@ -79,7 +79,7 @@ function checkPaddingMode(
   report: Report,
 ) {
   if (mode === "circular" && !input.layout.batched) {
-    report("wrong-rank", AT_LAYER, { input, expected: "a batch axis: circular padding takes none without" });
+    report("wrong-rank", AT_LAYER, { input, expected: "a batch axis for circular padding" });
     return;
   }
   if (mode === "zeros") {

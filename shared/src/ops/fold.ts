@@ -88,17 +88,18 @@ const fold = defineOp({
         what: "channels",
         size: columns,
         by: cells,
-        why: "each holds one block",
+        why: `${attrs.kernel_size.join(" × ")} cells in each block`,
       });
     }
+    const count = exactQuotient(columns, cells) ?? unknown(`channels that ${cells} does not divide`);
+    const image = arranged(input, count, attrs.output_size);
     const counts = blockCounts(attrs);
     const blocks = counts[0]! * counts[1]!;
     if (counts.some((count) => count < 1) || (typeof length === "number" && length !== blocks)) {
-      const why = `an image of ${attrs.output_size.join(" × ")} has ${counts.join(" × ")} blocks`;
-      report("reshape-mismatch", AT_LAYER, { from: input.dims, to: attrs.output_size, why });
+      const why = `an image of ${attrs.output_size.join(" × ")} has ${counts.join(" × ")} blocks, not ${length}`;
+      report("reshape-mismatch", AT_LAYER, { from: input.dims, to: image.dims, why });
     }
-    const image = exactQuotient(columns, cells) ?? unknown(`channels that ${cells} does not divide`);
-    return { outputs: [arranged(input, image, attrs.output_size)] };
+    return { outputs: [image] };
   },
   field: "all",
   recover(attrs, inputs) {

@@ -2,7 +2,7 @@
 import { add, type Dim, sub, unknown } from "../shape/dim.ts";
 import { spatialAxes, type Tensor, withDims } from "../shape/tensor.ts";
 import { makeWindow, type WindowUse } from "../shape/window.ts";
-import { AT_LAYER, AT_TYPE, atParam, type Report } from "./finding.ts";
+import { AT_TYPE, atParam, type FindingData, type Report } from "./finding.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
 import { int, listOf, number, type ParamType, Refusal, required } from "./param.ts";
 import { isMap, parseSides, sidesSchema } from "./windowed.ts";
@@ -62,46 +62,43 @@ function paddedAxes(fill: Fill, input: Tensor, axes: number, report: Report): re
   return Array.from({ length: axes }, (_, index) => rank - axes + index);
 }
 
-/** Refusals by how the added cells are filled; true where one was reported. Source: torch.nn.functional.pad. */
-function refused(
+/** More padding than the filling allows, on the first such axis. Source: torch.nn.functional.pad. */
+function excess(
   fill: Fill,
   { before, after }: Amounts,
   sizes: readonly Dim[],
-  outputs: readonly Dim[],
-  report: Report,
-): boolean {
+): FindingData["padding-too-large"] | null {
+  if (fill !== "reflect" && fill !== "circular") return null;
   for (const [index, n] of sizes.entries()) {
-    if (typeof n !== "number") continue;
-    const most = Math.max(before[index]!, after[index]!);
-    const limit = fill === "reflect" ? n - 1 : fill === "circular" ? n : Number.POSITIVE_INFINITY;
-    if (most > limit && most > 0) {
-      const why =
-        fill === "reflect" ? "reflection needs less padding than input" : "circular padding wraps around once at most";
-      report("padding-too-large", atParam("padding"), { padding: most, limit, why });
-      return true;
-    }
-    // Cells are cut off before any are added, except where the added ones only repeat the edge.
-    const kept = n + Math.min(before[index]!, 0) + Math.min(after[index]!, 0);
-    if (fill === "constant" && kept < 0) {
-      const why = "more cells are cut off than there are";
-      report("padding-too-large", atParam("padding"), { padding: kept - n, limit: -n, why });
-      return true;
-    }
+    const padding = Math.max(before[index]!, after[index]!);
+    const limit = fill === "reflect" ? sub(n, 1) : n;
+    if (typeof limit !== "number" || padding <= Math.max(limit, 0)) continue;
+    const why = fill === "reflect" ? "reflection needs less padding than input" : "circular padding wraps around once";
+    return { padding, limit, why };
   }
-  const known = outputs.filter((size) => typeof size === "number");
-  const nothing = known.length === outputs.length && known.every((size) => size < 1);
-  // PyTorch's accidents, told apart by its own answers: what it does with axes that become empty.
-  const refusesEmpty =
-    fill === "constant"
-      ? known.includes(0) && [...before, ...after].some((amount) => amount > 0)
-      : fill !== "circular" && (nothing || sizes.includes(0));
-  if (refusesEmpty || known.some((size) => size < 0)) {
-    const data = { padding: Math.min(...before, ...after), limit: 0, why: "nothing is left of the input" };
-    report("padding-too-large", atParam("padding"), data);
-    return true;
-  }
-  return false;
+  return null;
 }
+
+/** Why PyTorch refuses sizes that cutting made too small, or null. What it does with empty axes is as its answers are. */
+function emptied(fill: Fill, amount: Amounts, sizes: readonly Dim[], outputs: readonly Dim[]): string | null {
+  const amounts = [...amount.before, ...amount.after];
+  if (outputs.some((size) => typeof size === "number" && size < 0)) return CUT_TOO_MUCH;
+  const isEmpty = (size: Dim) => size === 0;
+  switch (fill) {
+    case "circular":
+      return null;
+    case "constant": {
+      // It cuts before it adds.
+      const cut = sizes.map((n, i) => add(n, Math.min(amount.before[i]!, 0) + Math.min(amount.after[i]!, 0)));
+      const overcut = cut.some((size) => typeof size === "number" && size < 0);
+      return overcut || (outputs.some(isEmpty) && amounts.some((cells) => cells > 0)) ? CUT_TOO_MUCH : null;
+    }
+    default:
+      return outputs.every(isEmpty) || sizes.some(isEmpty) ? CUT_TOO_MUCH : null;
+  }
+}
+
+const CUT_TOO_MUCH = "more cells are cut off than the layer allows";
 
 /** How output cells map to input cells: shifted by what was added before. Only where every padded axis is spatial. */
 function shifts(
@@ -130,12 +127,16 @@ function padded(fill: Fill, amount: Amounts, input: Tensor, axes: number, report
   if (!places) return { outputs: [input] };
   const sizes = places.map((axis) => input.dims[axis]!);
   const outputs = sizes.map((n, index) => add(add(n, amount.before[index]!), amount.after[index]!));
-  const bad = refused(fill, amount, sizes, outputs, report);
-  const lost = unknown("the padding is refused");
-  const output = withDims(input, new Map(places.map((axis, index) => [axis, bad ? lost : outputs[index]!])));
-  if (!bad && outputs.includes(0)) {
-    report("empty-output", atParam("padding"), { output, fatal: false, why: "everything is cut off" });
+  const wanted = withDims(input, new Map(places.map((axis, index) => [axis, outputs[index]!])));
+  const tooLarge = excess(fill, amount, sizes);
+  const refusal = emptied(fill, amount, sizes, outputs);
+  if (tooLarge) report("padding-too-large", atParam("padding"), tooLarge);
+  else if (refusal) report("empty-output", atParam("padding"), { output: wanted, fatal: true, why: refusal });
+  else if (outputs.includes(0)) {
+    report("empty-output", atParam("padding"), { output: wanted, fatal: false, why: "everything is cut off" });
   }
+  const lost = unknown("the padding is refused");
+  const output = tooLarge || refusal ? withDims(input, new Map(places.map((axis) => [axis, lost]))) : wanted;
   const windows = shifts(input, output, places, amount);
   return { outputs: [output], ...(windows ? { windows } : {}) };
 }
@@ -200,7 +201,7 @@ const crop = defineOp({
     const cropped = withDims(input, new Map(uses.map((use) => [use.axis, use.output])));
     if (uses.some(({ output }) => typeof output === "number" && output < 1)) {
       const why = "everything is cut off";
-      report("empty-output", AT_LAYER, { output: cropped, fatal: true, why });
+      report("empty-output", atParam("cropping"), { output: cropped, fatal: true, why });
       return { outputs: [withDims(input, new Map(spatial.map((axis) => [axis, unknown(why)])))], windows: uses };
     }
     return { outputs: [cropped], windows: uses };

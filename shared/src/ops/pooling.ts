@@ -1,7 +1,7 @@
 /** Pooling with a sliding window. Sources: torch.nn.MaxPool1d–3d, AvgPool1d–3d, LPPool1d–3d. */
 import { unknown } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
-import { makeWindow, type WindowUse } from "../shape/window.ts";
+import type { WindowUse } from "../shape/window.ts";
 import { atParam, type Report } from "./finding.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
 import { absent, bool, int, optional, type ParamType, perAxis, Refusal, required } from "./param.ts";
@@ -127,7 +127,7 @@ function avgPool(axes: number): Operator {
     infer({ attrs, inputs, report }) {
       const input = inputs[0]!;
       const inference = pool(attrs, axes, input, report);
-      if (axes === 3) checkUnpaddedInput(inference.windows ?? [], input, report);
+      if (axes === 3 && attrs.padding.kind === "explicit") checkUnpaddedInput(inference.windows ?? [], input, report);
       return inference;
     },
     example: example(axes),
@@ -137,11 +137,9 @@ function avgPool(axes: number): Operator {
 /** PyTorch's AvgPool3d alone wants the kernel to fit before padding. */
 function checkUnpaddedInput(uses: readonly WindowUse[], input: Tensor, report: Report): void {
   for (const [index, use] of uses.entries()) {
-    const { kernel, stride } = use.window;
     // An output that is not a number has been reported already.
-    if (typeof use.input !== "number" || typeof use.output !== "number" || use.input >= kernel) continue;
-    const bare = { ...use, window: makeWindow({ kernel, stride }) };
-    report("window-too-large", atParam("kernel_size", index), { use: bare, input });
+    if (typeof use.input !== "number" || typeof use.output !== "number" || use.input >= use.window.kernel) continue;
+    report("window-too-large", atParam("kernel_size", index), { use, input });
     return;
   }
 }

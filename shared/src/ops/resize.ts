@@ -4,7 +4,19 @@ import { channelAxis, spatialAxes, type Tensor, withDims } from "../shape/tensor
 import { makeWindow, type WindowUse } from "../shape/window.ts";
 import { AT_TYPE, atParam, type Report } from "./finding.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
-import { absent, bool, int, listOf, number, oneOf, optional, type ParamType, Refusal, required } from "./param.ts";
+import {
+  absent,
+  bool,
+  int,
+  listOf,
+  number,
+  oneOf,
+  optional,
+  type ParamType,
+  type Plain,
+  Refusal,
+  required,
+} from "./param.ts";
 
 /** One value for every axis, or a list whose length only the input's rank tells. */
 function oneOrList(item: ParamType<number>): ParamType<number | readonly number[]> {
@@ -53,12 +65,12 @@ function checkResize(op: string, attrs: ResizeAttrs, input: Tensor, axes: number
     report("missing-parameter", AT_TYPE, { name: "scale_factor", of: op });
     return false;
   }
-  const contradiction = (name: string, value: string | number | boolean, expected: string): false => {
+  const contradiction = (name: string, value: Plain, expected: string): false => {
     report("bad-value", atParam(name), { name, value, expected });
     return false;
   };
   if (size !== null && factor !== null) {
-    return contradiction("scale_factor", String(factor), "left out where size is given");
+    return contradiction("scale_factor", factor, "left out where size is given");
   }
   const wanted = AXES_OF_MODE[mode];
   if (axes < 1 || axes > 3 || (wanted !== undefined && axes !== wanted)) {
@@ -75,7 +87,7 @@ function checkResize(op: string, attrs: ResizeAttrs, input: Tensor, axes: number
   }
   for (const [name, value] of [["size", size] as const, ["scale_factor", factor] as const]) {
     if (Array.isArray(value) && value.length !== axes) {
-      return contradiction(name, value.join(", "), `one number, or a list of ${axes}`);
+      return contradiction(name, value, `one number, or a list of ${axes}`);
     }
   }
   return true;

@@ -1,5 +1,6 @@
 /** Transposed convolutions, which enlarge. Source: torch.nn.ConvTranspose1d–3d. */
 import { type Dim, mul, product, unknown } from "../shape/dim.ts";
+import type { Tensor } from "../shape/tensor.ts";
 import { makeWindow, transposedOutputSize, type WindowUse } from "../shape/window.ts";
 import { channelsPerGroup, checkedChannels } from "./convolution.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
@@ -41,6 +42,17 @@ function checkOutputPadding(uses: readonly WindowUse[], report: Report): void {
   }
 }
 
+/** Reports an output that the padding cuts away whole, and makes its sizes unknown. */
+function withoutEmpty(uses: readonly WindowUse[], input: Tensor, out: number, report: Report): readonly WindowUse[] {
+  const starved = uses.some((use) => use.input === 0);
+  const isEmpty = ({ input: n, output }: WindowUse) => n === 0 || (typeof output === "number" && output < 1);
+  if (!uses.some(isEmpty)) return uses;
+  const why = starved ? "the input has no cells" : "the padding cuts everything off";
+  const at = starved ? AT_LAYER : atParam("padding");
+  report("empty-output", at, { output: outputOf(input, uses, out), fatal: true, why });
+  return uses.map((use) => (isEmpty(use) ? { ...use, output: unknown(why) } : use));
+}
+
 function transposed(axes: number): Operator {
   const size = perAxis(axes, int(1));
   const ones = new Array<number>(axes).fill(1);
@@ -76,14 +88,7 @@ function transposed(axes: number): Operator {
       channelsPerGroup(attrs.groups, count, out, report);
       const uses = windowsOver(attrs, spatial, input.dims);
       checkOutputPadding(uses, report);
-      const empty = uses.find(({ input: n, output }) => n === 0 || (typeof output === "number" && output < 1));
-      if (empty) {
-        const why = empty.input === 0 ? "the input has no cells along this axis" : "the padding cuts everything off";
-        report("empty-output", AT_LAYER, { output: outputOf(input, uses, out), fatal: true, why });
-      }
-      const sound = empty
-        ? uses.map((use) => (use === empty ? { ...use, output: unknown("nothing is left") } : use))
-        : uses;
+      const sound = withoutEmpty(uses, input, out, report);
       const perGroup = attrs.groups === 1 ? out : Math.floor(out / attrs.groups);
       const kernel: Dim[] = [count, perGroup, ...attrs.kernel_size];
       const weights: WeightSpec[] = [{ name: "weight", dims: kernel, trainable: true }];

@@ -204,13 +204,13 @@ export function placeWindows(
     const output = strided ? unknown('padding "same" needs stride 1') : outputSize(n, window);
     uses.push({ axis, input: n, output, window });
   }
+  if (uses.some((use) => use.input === 0)) {
+    const why = "the input has no cells";
+    report("empty-output", AT_LAYER, { output: outputOf(input, uses), fatal: true, why });
+    return uses.map((use) => ({ ...use, output: unknown(why) }));
+  }
   return uses.map((use, index) => {
     const { window, output } = use;
-    if (use.input === 0) {
-      const why = "the input has no cells along this axis";
-      report("empty-output", AT_LAYER, { output: outputOf(input, uses), fatal: true, why });
-      return { ...use, output: unknown(why) };
-    }
     // Square inputs under square kernels have one problem, not one per axis.
     const seen = uses.slice(0, index).some((other) => sameGeometry(other, use));
     if (typeof output === "number" && output < 1) {
