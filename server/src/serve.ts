@@ -13,7 +13,6 @@ import {
   DiagnosticTag,
   DidChangeConfigurationNotification,
   DidChangeWatchedFilesNotification,
-  DidChangeWorkspaceFoldersNotification,
   type DocumentDiagnosticReport,
   DocumentDiagnosticReportKind,
   type DocumentSymbol,
@@ -120,12 +119,6 @@ class Server {
         for (const { uri } of changes) this.workspace?.fileChanged(uri);
       }),
     );
-    connection.onNotification(
-      DidChangeWorkspaceFoldersNotification.type,
-      this.told("didChangeWorkspaceFolders", ({ event }) => {
-        this.workspace?.changeFolders(event.added.map(uriOf), event.removed.map(uriOf));
-      }),
-    );
     documents.onDidChangeContent(({ document }) => this.schedule(document, this.checked.has(document) ? REST_MS : 0));
     documents.onDidSave(({ document }) => this.sound.delete(document));
     documents.onDidClose(({ document }) => this.close(document.uri));
@@ -184,6 +177,13 @@ class Server {
 
   private async register(): Promise<void> {
     const { workspace } = this.client;
+    if (workspace?.workspaceFolders) {
+      this.connection.workspace.onDidChangeWorkspaceFolders(
+        this.told("didChangeWorkspaceFolders", ({ added, removed }) =>
+          this.workspace?.changeFolders(added.map(uriOf), removed.map(uriOf)),
+        ),
+      );
+    }
     if (workspace?.didChangeConfiguration?.dynamicRegistration) {
       await this.connection.client.register(DidChangeConfigurationNotification.type, { section: SECTION });
     }

@@ -50,6 +50,13 @@ export interface EditorOptions {
   readonly command?: readonly string[];
 }
 
+const running = new Set<Editor>();
+
+// A test that fails leaves its server behind, and the run would wait for it.
+afterEach(() => {
+  for (const editor of running) editor.kill();
+});
+
 export class Editor {
   readonly requests: string[] = [];
   readonly logs: string[] = [];
@@ -73,6 +80,11 @@ export class Editor {
     const reader = new StreamMessageReader(child.stdout as Readable);
     const connection = createMessageConnection(reader, new StreamMessageWriter(child.stdin as Writable));
     const editor = new Editor(child, connection);
+    running.add(editor);
+    child.once("exit", () => {
+      running.delete(editor);
+      connection.dispose();
+    });
     editor.listen();
     const folders = options.folder === undefined ? null : [{ uri: options.folder, name: "test" }];
     editor.result = await connection.sendRequest("initialize", {
@@ -202,8 +214,11 @@ export class Editor {
     await this.request("shutdown", undefined);
     await this.connection.sendNotification("exit");
     const [code] = await exit;
-    this.connection.dispose();
     return code as number | null;
+  }
+
+  kill(): void {
+    this.process.kill("SIGKILL");
   }
 }
 

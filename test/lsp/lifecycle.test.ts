@@ -56,12 +56,10 @@ describe("lsp: life of the server", () => {
     const exit = once(rude.process, "exit");
     await rude.connection.sendNotification("exit");
     deepEqual(await exit, [1, null]);
-    rude.connection.dispose();
     const gone = await Editor.start();
     const end = once(gone.process, "exit");
     gone.process.stdin!.end();
     deepEqual(await end, [1, null]);
-    gone.connection.dispose();
   });
 
   it("says how it wants to be called", async () => {
