@@ -50,7 +50,7 @@ ${rule.docs.trim()}
 
 ${example(rule.examples.bad)}
 
-${problemsOf(rule.examples.bad).join("\n")}
+${problemsOf(rule.examples).join("\n")}
 
 ## Good
 
@@ -66,8 +66,8 @@ function example(text: string): string {
   return `\`\`\`yaml\n${text.trimEnd()}\n\`\`\``;
 }
 
-function problemsOf(text: string): string[] {
-  const analysis = analyse(text, "example.cnn.yaml");
+function problemsOf({ bad: text, file = "example.cnn.yaml" }: Rule<any>["examples"]): string[] {
+  const analysis = analyse(text, file);
   return (analysis?.diagnostics ?? []).map(({ severity, message, range }) => {
     const line = text.slice(0, range.start).split("\n").length;
     return `> line ${line}: ${severity}: ${message}`;

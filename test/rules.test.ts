@@ -10,8 +10,8 @@ import { outdatedPages } from "../scripts/rule-docs.ts";
 
 const all = Object.entries(rules) as [string, Rule<any>][];
 
-function diagnosticsOf(text: string) {
-  const analysis = analyse(text, "example.cnn.yaml");
+function diagnosticsOf(text: string, file = "example.cnn.yaml") {
+  const analysis = analyse(text, file);
   assert.ok(analysis, "an example is a model");
   return analysis.diagnostics;
 }
@@ -24,7 +24,7 @@ describe("rules", () => {
         assert.match(docsUrl(rule.code as FindingCode), new RegExp(`/docs/rules/${code}\\.md$`));
       });
       it("finds what is bad in the bad example, and nothing else", () => {
-        const found = diagnosticsOf(rule.examples.bad);
+        const found = diagnosticsOf(rule.examples.bad, rule.examples.file);
         assert.deepEqual([...new Set(found.map((diagnostic) => diagnostic.code))], [code]);
         for (const { range, message, related } of found) {
           for (const { start, end } of [range, ...related.map((place) => place.range)]) {
@@ -35,7 +35,7 @@ describe("rules", () => {
         }
       });
       it("finds nothing at all in the good example", () => {
-        assert.deepEqual(diagnosticsOf(rule.examples.good), []);
+        assert.deepEqual(diagnosticsOf(rule.examples.good, rule.examples.file), []);
       });
     });
   }

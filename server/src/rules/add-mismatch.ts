@@ -1,9 +1,17 @@
 /** Branches that cannot be added (or otherwise combined element by element). */
-import { compare, type Dim } from "#shared/shape/dim.ts";
-import { channelAxis, channels, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
-import { differences, differingAxes, maybeAgree, strideBetween } from "./merge.ts";
+import { channels, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
+import {
+  type AxisPair,
+  alignedLast,
+  differences,
+  differing,
+  levelling,
+  mayAgree,
+  opposite,
+  strideBetween,
+} from "./merge.ts";
 import { defineRule, type MessageContext } from "./rule.ts";
-import { branch, listed, nameOf, sourceOf, sources } from "./wording.ts";
+import { branch, sourceName, sources } from "./wording.ts";
 
 type Context = MessageContext<"add-mismatch">;
 
@@ -11,14 +19,14 @@ export const addMismatch = defineRule({
   code: "add-mismatch",
   severity: "error",
   grade: ({ data }) => {
-    const [a, b] = [data.inputs[0]!, data.inputs[data.index]!];
-    return a.dims.length === b.dims.length && maybeAgree(a, b, axesOf(data)) ? "warning" : "error";
+    const { a, b, pairs } = meeting(data);
+    return mayAgree(a, b, pairs) ? "information" : "error";
   },
   summary: "Branches combined element by element have different sizes.",
   docs: `Add, Mul and the like need equal sizes on every axis; only a size of 1 stretches to the other's. In a residual block
 the shortcut must change its channels and stride exactly as the main branch does, usually by a 1×1 convolution.
 
-With symbolic sizes the message says for which inputs the branches agree; where some do, it is only a warning.`,
+With symbolic sizes the message says for which inputs the branches agree; where some do, it is only information.`,
   examples: {
     bad: `cnn: 1
 input: [64, 56, 56]
@@ -36,54 +44,52 @@ layers:
   },
   message: (context) => {
     const { data, node, words } = context;
-    const [a, b] = [data.inputs[0]!, data.inputs[data.index]!];
-    const both = `${branch(context, 0, a)} and ${branch(context, data.index, b)}`;
+    const { first, a, b, pairs } = meeting(data);
+    const both = `${branch(context, first, a)} and ${branch(context, data.index, b)}`;
     const op = node ? words.op(node.op.name) : "the layer";
-    if (a.dims.length !== b.dims.length) {
-      return `${op} cannot combine ${both}: aligned at their last axes, ${a.dims.length} and ${b.dims.length} axes do not match.`;
-    }
-    const axes = axesOf(data);
-    return `${op} cannot combine ${both}: ${listed(differences(a, b, axes, words))}.${adviceFor(context, a, b, axes)}`;
+    const sizes = differences(a, b, pairs, words);
+    if (mayAgree(a, b, pairs)) return `${op} combines ${both} only for some inputs: ${sizes}.`;
+    return `${op} cannot combine ${both}: ${sizes}.${adviceFor(context, first, pairs)}`;
   },
-  related: (context) =>
-    sources(
-      context,
-      context.data.inputs.map((input, index) => [index, input] as const),
-    ),
+  related: (context) => {
+    const { first, a, b } = meeting(context.data);
+    return sources(context, [
+      [first, a],
+      [context.data.index, b],
+    ]);
+  },
 });
 
-/** Broadcasting: a size of 1 agrees with any. */
-function differ(a: Dim, b: Dim): boolean {
-  return a !== 1 && b !== 1 && compare(a, b) !== "equal";
+/** The two inputs that do not meet, and where. A size of 1 stretches to any other. */
+function meeting({ inputs, index }: Context["data"]) {
+  const pairsOf = (a: Tensor, b: Tensor): readonly AxisPair[] =>
+    alignedLast(a, b).filter(([i, j]) => a.dims[i] !== 1 && b.dims[j] !== 1);
+  const first = opposite(inputs, index, pairsOf);
+  const [a, b] = [inputs[first]!, inputs[index]!];
+  return { first, a, b, pairs: differing(a, b, pairsOf(a, b)) };
 }
 
-function axesOf({ inputs, index }: Context["data"]): number[] {
-  return differingAxes(inputs[0]!, inputs[index]!, null, differ);
-}
-
-/** A 1×1 convolution that takes the larger branch to the smaller one's size, put through the window formula first. */
-function adviceFor(context: Context, a: Tensor, b: Tensor, axes: readonly number[]): string {
+/** A 1×1 convolution where it levels all sizes (put through the window formula first), else cropping and the like. */
+function adviceFor(context: Context, first: number, pairs: readonly AxisPair[]): string {
   const { data, words } = context;
-  const spatial = spatialAxes(a);
-  const rank = spatial.length;
-  if (rank < 1 || rank > 3 || axes.some((axis) => axis !== channelAxis(a) && !spatial.includes(axis))) return "";
+  const [a, b] = [data.inputs[first]!, data.inputs[data.index]!];
+  const rank = spatialAxes(a).length;
+  if (a.dims.length !== b.dims.length || rank > 3) return "";
+  const names = { a: sourceName(context, first), b: sourceName(context, data.index) };
   const conv = `Conv${rank}d`;
   // The shortcut is normally named last.
-  const candidates: readonly (readonly [number, Tensor, Tensor])[] = [
-    [data.index, b, a],
-    [0, a, b],
-  ];
-  for (const [index, from, to] of candidates) {
-    const stride = strideBetween(from, to, spatial);
-    const out = channels(to);
-    const ref = sourceOf(context, index);
-    if (stride === null || typeof out !== "number" || !ref) continue;
+  for (const [name, from, to] of [
+    [names.b, b, a],
+    [names.a, a, b],
+  ] as const) {
+    const stride = rank > 0 ? strideBetween(from, to) : null;
+    if (stride === null) continue;
     const params = [
       `${words.param(conv, "kernel_size")}: 1`,
       ...(stride > 1 ? [`${words.param(conv, "stride")}: ${stride}`] : []),
-      `${words.param(conv, "out_channels")}: ${out}`,
+      `${words.param(conv, "out_channels")}: ${words.dim(channels(to))}`,
     ];
-    return ` Project ${nameOf(ref.node, context)} with a ${words.op(conv)} (${params.join(", ")}).`;
+    return ` Project ${name} with a ${words.op(conv)} (${params.join(", ")}).`;
   }
-  return "";
+  return levelling({ tensor: a, name: names.a }, { tensor: b, name: names.b }, pairs);
 }

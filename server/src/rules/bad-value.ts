@@ -24,17 +24,23 @@ layers:
   - {type: Linear, out_features: 10}
 `,
   },
-  message: ({ data, node, words }) => {
+  message: ({ data, at, node, words }) => {
     const name = node ? words.param(node.op.name, data.name) : data.name;
-    const not = data.value === undefined ? "" : `, not ${shown(data.value)}`;
-    const choices = [...data.expected.matchAll(/"([^"]+)"/g)].map((match) => match[1]!);
-    const close = typeof data.value === "string" ? nearest(data.value, choices) : null;
-    return `${name} must be ${data.expected}${not}.${close ? ` Did you mean ${close}?` : ""}`;
+    const value = at.kind === "param" && at.index !== undefined ? element(data.value, at.index) : data.value;
+    const not = value === undefined ? "" : `, not ${shown(value)}`;
+    const choices = node ? [...data.expected.matchAll(/"([^"]+)"/g)].map((match) => match[1]!) : [];
+    const close = typeof value === "string" ? nearest(value, choices) : null;
+    const limit = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER ? " of at most 2⁵³ − 1" : "";
+    return `${name} must be ${data.expected}${limit}${not}.${close ? ` Did you mean ${close}?` : ""}`;
   },
 });
 
+function element(value: Plain | undefined, index: number): Plain | undefined {
+  return Array.isArray(value) ? (value[index] as Plain | undefined) : value;
+}
+
 function shown(value: Plain): string {
   if (value === null) return "empty";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }

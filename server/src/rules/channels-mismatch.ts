@@ -1,6 +1,6 @@
 /** A written channel count that is not the input's. */
 import { defineRule } from "./rule.ts";
-import { branch, counted, source } from "./wording.ts";
+import { branch, counted, inputIndex, source } from "./wording.ts";
 
 export const channelsMismatch = defineRule({
   code: "channels-mismatch",
@@ -22,7 +22,7 @@ layers:
   },
   message: (context) => {
     const { data, node, words } = context;
-    const index = context.at.kind === "input" ? context.at.index : 0;
+    const index = inputIndex(context, data.input);
     const param = node ? words.param(node.op.name, data.param) : data.param;
     const optional = node?.op.params[data.param]?.required === false;
     const op = node ? words.op(node.op.name) : "the layer";

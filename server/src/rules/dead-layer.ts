@@ -1,5 +1,6 @@
 /** A layer whose output nobody reads. */
-import { defineRule } from "./rule.ts";
+import { ownerOf } from "#shared/graph/graph.ts";
+import { defineRule, type MessageContext } from "./rule.ts";
 import { counted, nameOf } from "./wording.ts";
 
 export const deadLayer = defineRule({
@@ -29,16 +30,32 @@ layers:
 `,
   },
   message: (context) => {
-    const { node, data } = context;
-    const name = node ? nameOf(node.id, context) : "this layer";
-    const count = data.only.length;
-    const before =
-      count > 0 ? ` ${counted(count, "layer")} before it ${count === 1 ? "serves" : "serve"} only it.` : "";
-    return `nothing reads the output of ${name}.${before} Read it from a later layer, list it as an output, or remove it.`;
+    const { node } = context;
+    if (node?.op.name === "Input")
+      return `nothing reads ${nameOf(node.id, context)}. Read it from a layer, or remove it.`;
+    const count = before(context).length;
+    const also = count > 0 ? ` ${counted(count, "layer")} before it ${count === 1 ? "serves" : "serve"} only it.` : "";
+    return `nothing reads the output of ${deadName(context)}.${also} Read it from a later layer, list it as an output, or remove it.`;
   },
   related: (context) =>
-    context.data.only.map((id) => ({
+    before(context).map((id) => ({
       range: context.graph.nodes[id]!.origin.type,
-      message: `${nameOf(id, context)} serves only this`,
+      message: `${nameOf(id, context)} serves only ${deadName(context)}`,
     })),
 });
+
+type Context = MessageContext<"dead-layer">;
+
+/** Where a whole use of a block is dead, the finding is at the use, and is about the use. */
+function deadName(context: Context): string {
+  const { node, at, graph } = context;
+  if (!node) return "this layer";
+  const use = at.kind === "range" ? ownerOf(graph, node.id) : undefined;
+  return use?.name ?? nameOf(node.id, context);
+}
+
+/** The layers before the dead one that serve only it, without the inside of a dead block. */
+function before({ data, node, at, graph }: Context): readonly number[] {
+  const use = at.kind === "range" && node ? ownerOf(graph, node.id) : undefined;
+  return data.only.filter((id) => use === undefined || ownerOf(graph, id) !== use);
+}

@@ -22,7 +22,6 @@ layers:
   },
   message: ({ data, at, node, words }) => {
     const written = at.kind === "param" && node?.origin.params.has(at.name) ? words.param(node.op.name, at.name) : null;
-    const advice = written ? `Change ${written}` : "Shrink the image less before it";
-    return `the output ${words.shape(data.output)} holds no values: ${data.why}. ${advice}.`;
+    return `the output ${words.shape(data.output)} holds no values: ${data.why}.${written ? ` Change ${written}.` : ""}`;
   },
 });

@@ -1,7 +1,7 @@
 /** Linear (and norms over the last axes) made for another size than the one that arrives. */
 import { product } from "#shared/shape/dim.ts";
 import { defineRule } from "./rule.ts";
-import { branch, factored, source } from "./wording.ts";
+import { branch, factored, inputIndex, source } from "./wording.ts";
 
 export const featuresMismatch = defineRule({
   code: "features-mismatch",
@@ -37,15 +37,14 @@ layers:
       return `${takes} but gets ${gets} from ${words.op("Flatten")} of ${words.shape(flattened)}; ${set}.`;
     }
     const { input } = data;
-    if (data.param !== "in_features")
-      return `${takes} but gets ${words.dim(data.actual)} of ${branch(context, 0, input)}; ${set}.`;
-    const index = context.at.kind === "input" ? context.at.index : 0;
+    const from = branch(context, inputIndex(context, input), input);
+    if (data.param !== "in_features") return `${takes} but gets ${words.dim(data.actual)} of ${from}; ${set}.`;
     const inner = input.dims.slice(input.layout.batched ? 1 : 0);
     const wantsFlat = inner.length > 1 && product(inner) === data.written;
     const advice = wantsFlat
       ? `put ${words.op("Flatten")} before it (${factored(data.written, inner, words.dim)})`
       : set;
-    return `${takes} but the last axis of ${branch(context, index, input)} is ${words.dim(data.actual)}; ${advice}.`;
+    return `${takes} but the last axis of ${from} is ${words.dim(data.actual)}; ${advice}.`;
   },
   related: (context) => source(context, context.data.input),
 });

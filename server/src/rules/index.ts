@@ -21,8 +21,10 @@ import { missingParameter } from "./missing-parameter.ts";
 import { nonIntegerSize } from "./non-integer-size.ts";
 import { notDivisible } from "./not-divisible.ts";
 import { oneValuePerChannel } from "./one-value-per-channel.ts";
+import { opaqueLayer } from "./opaque-layer.ts";
 import { outputPaddingTooLarge } from "./output-padding-too-large.ts";
 import { paddingTooLarge } from "./padding-too-large.ts";
+import { productMismatch } from "./product-mismatch.ts";
 import { reshapeMismatch } from "./reshape-mismatch.ts";
 import type { Diagnostic, MessageContext, Rule } from "./rule.ts";
 import { sameWithStride } from "./same-with-stride.ts";
@@ -41,6 +43,7 @@ export const rules: { readonly [C in FindingCode]: Rule<C> } = {
   syntax,
   "duplicate-key": duplicateKey,
   "unknown-layer": unknownLayer,
+  "opaque-layer": opaqueLayer,
   "unknown-parameter": unknownParameter,
   "missing-parameter": missingParameter,
   "bad-value": badValue,
@@ -56,6 +59,7 @@ export const rules: { readonly [C in FindingCode]: Rule<C> } = {
   "not-divisible": notDivisible,
   "concat-mismatch": concatMismatch,
   "add-mismatch": addMismatch,
+  "product-mismatch": productMismatch,
   "features-mismatch": featuresMismatch,
   "reshape-mismatch": reshapeMismatch,
   "one-value-per-channel": oneValuePerChannel,
@@ -78,7 +82,7 @@ export function fromSyntax(problems: readonly SyntaxProblem[]): Diagnostic[] {
     code,
     severity: rules[code].severity,
     range: visible(range),
-    message: /[.?!]$/.test(message) ? message : `${message}.`,
+    message: /[\w})\]"']$/.test(message) ? `${message}.` : message,
     related: first ? [{ range: visible(first), message: "written here first" }] : [],
     layer: null,
   }));
@@ -95,10 +99,12 @@ export function diagnose(
   extra: readonly Diagnostic[],
 ): readonly Diagnostic[] {
   const diagnostics = [...extra];
+  const broken = extra.filter(({ code }) => code === "syntax").map(({ range }) => range);
   const told = new Map<string, number | null>();
   const findings = isWhole(report, extra) ? [...report.findings, ...deadLayers(graph)] : report.findings;
   for (const found of findings) {
     const diagnostic = describe(found, graph, report, words);
+    if (follows(diagnostic, graph, broken)) continue;
     const { code, severity, range, message } = diagnostic;
     const place = `${code} ${severity} ${range.start} ${range.end}`;
     const { node } = found;
@@ -108,6 +114,21 @@ export function diagnose(
   }
   return diagnostics.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end);
 }
+
+/** What a layer lacks or has too much of where its own text is broken: the syntax error already says it. */
+function follows({ code, layer, range }: Diagnostic, graph: Graph, broken: readonly Range[]): boolean {
+  if (broken.length === 0 || !OF_TEXT.has(code)) return false;
+  const around = (layer === null ? undefined : graph.layers[layer]?.range) ?? range;
+  return broken.some(({ start, end }) => start <= around.end && end >= around.start);
+}
+
+const OF_TEXT: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "missing-parameter",
+  "bad-value",
+  "unknown-layer",
+  "unknown-parameter",
+  "unknown-reference",
+]);
 
 /** Where some text or reference was not understood, an unread layer may well be read: nothing is dead for sure. */
 function isWhole(report: ShapeReport, extra: readonly Diagnostic[]): boolean {
@@ -132,7 +153,7 @@ function describe(found: Finding, graph: Graph, report: ShapeReport, words: Word
     code: found.code,
     severity: rule.grade?.(context) ?? rule.severity,
     range,
-    message: rule.message(context),
+    message: found.during ? `${rule.message(context)} This is ${found.during}.` : rule.message(context),
     related: related.map((place) => ({ ...place, range: visible(place.range) })),
     layer: layerAt(graph, node, range),
     ...(rule.tag ? { tag: rule.tag } : {}),
@@ -146,7 +167,9 @@ function placeOf({ at, code }: Finding, node: Node | null): Range {
   const { origin } = node;
   const input = at.kind === "input" ? origin.inputs[at.index] : undefined;
   if (input) return input;
-  const param = at.kind === "param" ? origin.params.get(at.name) : undefined;
+  // The step of a pooling window is its size where it is not written.
+  const instead = at.kind === "param" && at.name === "stride" ? origin.params.get("kernel_size") : undefined;
+  const param = at.kind === "param" ? (origin.params.get(at.name) ?? instead) : undefined;
   if (at.kind !== "param" || !param) return isEmpty(origin.type) ? origin.layer : origin.type;
   if (code === "unknown-parameter" && param.key) return param.key;
   const item = at.index === undefined ? undefined : param.items?.[at.index];

@@ -1,68 +1,125 @@
 /**
- * Where branches meet with sizes that differ: which axes, when a symbolic size would still agree, and what would mend it.
+ * Where branches meet with sizes that differ: which axes, for which symbolic sizes they would agree, and what would mend it.
  */
-import { agreesWhen, compare, type Dim, isKnown } from "#shared/shape/dim.ts";
-import { axisName, channelAxis, type Tensor } from "#shared/shape/tensor.ts";
+import { agreesWhen, compare, type Dim, isKnown, sub } from "#shared/shape/dim.ts";
+import { axisName, channelAxis, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
 import { makeWindow, outputSize } from "#shared/shape/window.ts";
 import type { Words } from "../dialects/dialect.ts";
+import { listed } from "./wording.ts";
 
-/** The axes of two tensors of equal rank that can differ, apart from `except`. */
-export function differingAxes(
-  a: Tensor,
-  b: Tensor,
-  except: number | null,
-  differ: (a: Dim, b: Dim) => boolean,
-): number[] {
-  const axes: number[] = [];
-  for (const [axis, dim] of a.dims.entries()) {
-    const other = b.dims[axis];
-    if (axis !== except && other !== undefined && isKnown(dim) && isKnown(other) && differ(dim, other)) axes.push(axis);
-  }
-  return axes;
+/** An axis of each of two tensors, which should have one size. */
+export type AxisPair = readonly [a: number, b: number];
+
+/** Axes by their place from the front. */
+export function alignedFirst(a: Tensor, b: Tensor): AxisPair[] {
+  return Array.from({ length: Math.min(a.dims.length, b.dims.length) }, (_, axis) => [axis, axis] as const);
 }
 
-/** `height 28 ≠ 27 and width 28 ≠ 27`, for the pieces to be listed; where symbols decide, when they agree. */
-export function differences(a: Tensor, b: Tensor, axes: readonly number[], words: Words): string[] {
-  return axes.map((axis) => {
-    const [left, right] = [a.dims[axis]!, b.dims[axis]!];
-    const name = axis === channelAxis(a) ? "channels" : axisName(a, axis);
-    const sizes = `${words.dim(left)} ≠ ${words.dim(right)}`;
-    if (compare(left, right) === "different") return `${name} ${sizes}`;
-    const agreement = agreesWhen(left, right);
-    if (!agreement || agreement.residues.length === 0) return `${name} ${sizes} for some sizes`;
-    const { symbol, period, residues } = agreement;
-    const are = residues.length > 4 ? `${residues.slice(0, 4).join(", ")}, …` : residues.join(" or ");
-    return `${name} ${sizes} unless ${symbol} mod ${period} is ${are}`;
+/** Axes by their place from the end, as broadcasting pairs them. */
+export function alignedLast(a: Tensor, b: Tensor): AxisPair[] {
+  return alignedFirst(a, b).map(([axis]) => {
+    const fromEnd = Math.min(a.dims.length, b.dims.length) - axis;
+    return [a.dims.length - fromEnd, b.dims.length - fromEnd] as const;
   });
 }
 
-/** Whether some value of the symbols lets the two sizes agree: then it is a warning, not an error. */
-export function maybeAgree(a: Tensor, b: Tensor, axes: readonly number[]): boolean {
-  return axes.every((axis) => compare(a.dims[axis]!, b.dims[axis]!) === "sometimes");
+/** The pairs whose sizes are not equal for all values of their symbols; unknown sizes never count. */
+export function differing(a: Tensor, b: Tensor, pairs: readonly AxisPair[]): AxisPair[] {
+  return pairs.filter(([i, j]) => {
+    const [left, right] = [a.dims[i]!, b.dims[j]!];
+    return isKnown(left) && isKnown(right) && compare(left, right) !== "equal";
+  });
+}
+
+/** Whether symbols may have values for which all pairs agree: then nothing is wrong yet. */
+export function mayAgree(a: Tensor, b: Tensor, pairs: readonly AxisPair[]): boolean {
+  return pairs.length > 0 && pairs.every(([i, j]) => compare(a.dims[i]!, b.dims[j]!) === "sometimes");
+}
+
+/** The input before `index` that it differs from: the first it can never agree with, else the first it may not. */
+export function opposite(
+  inputs: readonly Tensor[],
+  index: number,
+  pairsOf: (a: Tensor, b: Tensor) => readonly AxisPair[],
+): number {
+  const earlier = inputs.slice(0, index);
+  const found = (accept: (a: Tensor, pairs: readonly AxisPair[]) => boolean) =>
+    earlier.findIndex((a) => accept(a, differing(a, inputs[index]!, pairsOf(a, inputs[index]!))));
+  const never = found((a, pairs) => pairs.length > 0 && !mayAgree(a, inputs[index]!, pairs));
+  return Math.max(0, never >= 0 ? never : found((_, pairs) => pairs.length > 0));
+}
+
+/** `height 28 ≠ 27 and width 28 ≠ 27`; where symbols decide, `height H = 2*(H//2) only when H mod 2 is 0`. */
+export function differences(a: Tensor, b: Tensor, pairs: readonly AxisPair[], words: Words): string {
+  return listed(
+    pairs.map(([i, j]) => {
+      const [left, right] = [a.dims[i]!, b.dims[j]!];
+      const name = i === channelAxis(a) ? "channels" : axisName(a, i);
+      if (compare(left, right) === "different") return `${name} ${words.dim(left)} ≠ ${words.dim(right)}`;
+      return `${name} ${words.dim(left)} = ${words.dim(right)} only ${condition(left, right)}`;
+    }),
+  );
+}
+
+/** More residues than this are better counted. */
+const MAX_RESIDUES = 6;
+
+function condition(left: Dim, right: Dim): string {
+  const agreement = agreesWhen(left, right);
+  if (!agreement || agreement.residues.length === 0) return "for some sizes";
+  const { symbol, period, residues } = agreement;
+  const shown =
+    residues.length > MAX_RESIDUES
+      ? `${residues.slice(0, MAX_RESIDUES - 1).join(", ")} … ${residues.at(-1)}`
+      : listed(residues, "or");
+  return `when ${symbol} mod ${period} is ${shown}`;
 }
 
 /** The stride of a 1×1 window that takes every spatial size of `from` to that of `to`, or null. */
-export function strideBetween(from: Tensor, to: Tensor, axes: readonly number[]): number | null {
-  let stride: number | null = null;
-  for (const axis of axes) {
-    const [n, target] = [from.dims[axis]!, to.dims[axis]!];
+export function strideBetween(from: Tensor, to: Tensor): number | null {
+  const strides = spatialAxes(from).map((axis) => {
+    const [n, target] = [from.dims[axis], to.dims[axis]];
     if (typeof n !== "number" || typeof target !== "number" || target < 1) return null;
-    const candidate = Math.ceil(n / target);
-    if (outputSize(n, makeWindow({ kernel: 1, stride: candidate })) !== target) return null;
-    if (stride !== null && stride !== candidate) return null;
-    stride = candidate;
-  }
-  return stride ?? 1;
+    const stride = Math.ceil(n / target);
+    return outputSize(n, makeWindow({ kernel: 1, stride })) === target ? stride : null;
+  });
+  return common(strides);
 }
 
-/** The whole factor by which every axis of `from` must grow to reach `to`, or null. */
-export function factorBetween(from: Tensor, to: Tensor, axes: readonly number[]): number | null {
-  let factor: number | null = null;
-  for (const axis of axes) {
-    const [n, target] = [from.dims[axis]!, to.dims[axis]!];
-    if (typeof n !== "number" || typeof target !== "number" || n < 1 || target % n !== 0) return null;
-    if (factor !== null && factor !== target / n) return null;
-    factor = target / n;
-  }
-  return factor;
+/** How to level spatial sizes that differ: the whole factor to up-sample by, else the cells to crop or pad. */
+export function levelling(
+  a: { readonly tensor: Tensor; readonly name: string },
+  b: { readonly tensor: Tensor; readonly name: string },
+  pairs: readonly AxisPair[],
+): string {
+  const spatial = spatialAxes(a.tensor);
+  if (pairs.length === 0 || a.tensor.dims.length !== b.tensor.dims.length) return "";
+  if (!pairs.every(([axis]) => spatial.includes(axis))) return "";
+  const by = common(pairs.map(([i, j]) => asNumber(sub(a.tensor.dims[i]!, b.tensor.dims[j]!))));
+  if (by !== null && by < 0)
+    return levelling(
+      b,
+      a,
+      pairs.map(([i, j]) => [j, i] as const),
+    );
+  const factor = common(
+    spatial.map((axis) => {
+      const [large, small] = [a.tensor.dims[axis]!, b.tensor.dims[axis]!];
+      if (typeof large !== "number" || typeof small !== "number") return null;
+      return small > 0 && large % small === 0 ? large / small : null;
+    }),
+  );
+  if (factor !== null && factor > 1) return ` Up-sample ${b.name} by ${factor}, or shrink ${a.name} by ${factor}.`;
+  if (by === null) return "";
+  return ` Crop ${a.name} or pad ${b.name} by ${by} in ${listed(pairs.map(([axis]) => axisName(a.tensor, axis)))}.`;
+}
+
+function asNumber(dim: Dim): number | null {
+  return typeof dim === "number" ? dim : null;
+}
+
+/** The value that all have, or null. */
+function common(values: readonly (number | null)[]): number | null {
+  const [first] = values;
+  return first !== undefined && values.every((value) => value === first) ? first : null;
 }

@@ -88,7 +88,8 @@ function adviceFor(uses: readonly WindowUse[], { data, node, report }: Context):
   }
   const sizes = exactInputs(use).map(String);
   if (sizes.length > 0) options.push(`input ${axes} ${listed(sizes, "or")}`);
-  return options.length === 0 ? "" : ` Use ${offered(options)}.`;
+  if (options.length === 0) return "";
+  return data.unread > 0 ? ` Use ${offered(options)}.` : ` To be exact, use ${offered(options)}.`;
 }
 
 /** The nearest input sizes below and above that leave no remainder. */

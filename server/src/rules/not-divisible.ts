@@ -26,6 +26,7 @@ layers:
       const below = Math.floor(size / by) * by;
       advice = ` The nearest ${below > 0 ? `are ${below} and` : "is"} ${below + by}.`;
     }
-    return `${data.what} must be a multiple of ${by} (${data.why}), not ${words.dim(size)}.${advice}`;
+    const what = data.what === "channel" ? "channels" : data.what;
+    return `${what} must be a multiple of ${by} (${data.why}), not ${words.dim(size)}.${advice}`;
   },
 });

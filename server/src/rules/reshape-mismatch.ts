@@ -23,9 +23,12 @@ layers:
   },
   message: ({ data, node, words }) => {
     const shown = (dims: readonly Dim[]) => `[${dims.map(words.dim).join(", ")}]`;
+    const fitting = fittingShape(data);
+    const exact = fitting
+      ? ` Use ${shown(fitting)}.`
+      : ` The product of the sizes must be ${words.dim(product(data.from))}.`;
     // Overlapping blocks add up, so Fold does not keep the number of values.
-    const fitting = node?.op.name === "Fold" ? null : fittingShape(data);
-    const advice = fitting ? ` Use ${shown(fitting)}.` : "";
+    const advice = node?.op.name === "Fold" ? " Fold with the sizes that Unfold had." : exact;
     return `cannot turn ${shown(data.from)} into ${shown(data.to)}: ${data.why}.${advice}`;
   },
 });

@@ -33,8 +33,8 @@ export interface Rule<C extends FindingCode> {
   readonly summary: string;
   /** Markdown: what it does and why it is bad. */
   readonly docs: string;
-  /** A native model that gives this rule's diagnostic, and the same mended. */
-  readonly examples: { readonly bad: string; readonly good: string };
+  /** A model that gives this rule's diagnostic, and the same mended; native unless `file`, its name, says otherwise. */
+  readonly examples: { readonly bad: string; readonly good: string; readonly file?: string };
   /** What, why with the numbers, and what to do. */
   message(context: MessageContext<C>): string;
   related?(context: MessageContext<C>): readonly RelatedPlace[];

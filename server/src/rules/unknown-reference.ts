@@ -27,9 +27,9 @@ layers:
 `,
   },
   message: ({ data }) => {
-    const detail = data.detail ? `: ${data.detail}` : "";
-    if (/^-?\d+$/.test(data.name))
-      return `there is no layer at index ${data.name.replace("-", "−")} from here${detail}.`;
+    if (data.detail) return `there is no ${data.name}: ${data.detail}.`;
+    if (/^\d+$/.test(data.name)) return `there is no layer ${data.name}; layers count from 0.`;
+    if (/^-\d+$/.test(data.name)) return `there are fewer than ${data.name.slice(1)} layers before this one.`;
     const close = nearest(data.name, data.candidates);
     const names = data.candidates.slice(0, MAX_NAMES);
     const advice = close
@@ -37,6 +37,6 @@ layers:
       : names.length > 0
         ? ` There is ${listed(names)}${data.candidates.length > MAX_NAMES ? " and more" : ""}.`
         : " Give that layer a name.";
-    return `no layer is called "${data.name}"${detail}.${advice}`;
+    return `no layer is called "${data.name}".${advice}`;
   },
 });

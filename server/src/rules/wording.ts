@@ -111,6 +111,19 @@ export function sourceOf(context: Pick<MessageContext<FindingCode>, "node">, ind
   return context.node?.inputs[index] ?? null;
 }
 
+/** How the layer that feeds input `index` is called. */
+export function sourceName(context: MessageContext<FindingCode>, index: number): string {
+  const ref = sourceOf(context, index);
+  return ref ? nameOf(ref.node, context) : `input ${index}`;
+}
+
+/** Which input of the node a tensor of its finding is. */
+export function inputIndex({ at, node, report }: MessageContext<FindingCode>, input: Tensor): number {
+  if (at.kind === "input") return at.index;
+  const inputs = node ? (report.nodes[node.id]?.inputs ?? []) : [];
+  return Math.max(0, inputs.indexOf(input));
+}
+
 /** `conv1 [N, 64, 28, 28]`: the branch that enters as input `index`. */
 export function branch(context: MessageContext<FindingCode>, index: number, shape: Tensor): string {
   const source = sourceOf(context, index);
@@ -135,6 +148,5 @@ export function sources(
 
 /** The input of the finding's node as its related place, for rules about one tensor. */
 export function source(context: MessageContext<FindingCode>, shape: Tensor): RelatedPlace[] {
-  const index = context.at.kind === "input" ? context.at.index : 0;
-  return sources(context, [[index, shape]]);
+  return sources(context, [[inputIndex(context, shape), shape]]);
 }

@@ -1,6 +1,6 @@
 /** An operator that cannot take a tensor with this many axes. */
 import { defineRule } from "./rule.ts";
-import { branch, source, sourceOf } from "./wording.ts";
+import { branch, inputIndex, source, sourceOf } from "./wording.ts";
 
 export const wrongRank = defineRule({
   code: "wrong-rank",
@@ -24,9 +24,9 @@ layers:
   },
   message: (context) => {
     const { data, node, graph, words } = context;
-    const index = context.at.kind === "input" ? context.at.index : 0;
+    const index = inputIndex(context, data.input);
     const from = sourceOf(context, index);
-    const afterFlatten = from !== null && graph.nodes[from.node]?.op.name === "Flatten";
+    const afterFlatten = node?.inputs.length === 1 && from !== null && graph.nodes[from.node]?.op.name === "Flatten";
     const advice = afterFlatten ? ` Put it before ${words.op("Flatten")}.` : "";
     return `${node ? words.op(node.op.name) : "the layer"} needs ${data.expected}, but gets ${branch(context, index, data.input)}.${advice}`;
   },

@@ -38,6 +38,8 @@ export interface FindingData {
   /** The text is not YAML or JSON here. */
   syntax: { readonly message: string };
   "duplicate-key": { readonly key: string; readonly first: Range };
+  /** A layer of somebody's own: it may well load, so its sizes are only assumed. `assumed` completes "is taken to …". */
+  "opaque-layer": { readonly type: string; readonly assumed: string; readonly candidates: readonly string[] };
   "unknown-layer": { readonly type: string; readonly candidates: readonly string[] };
   /** A key that neither the format nor the operator knows. `of` says whose keys: an operator's name, or "the model". */
   "unknown-parameter": { readonly name: string; readonly of: string; readonly candidates: readonly string[] };
@@ -71,6 +73,8 @@ export interface FindingData {
     readonly index: number;
   };
   "add-mismatch": { readonly dim: number; readonly inputs: readonly Tensor[]; readonly index: number };
+  /** The axes that a product sums over, one of each input, differ. */
+  "product-mismatch": { readonly inputs: readonly [Tensor, Tensor]; readonly axes: readonly [number, number] };
   "features-mismatch": {
     readonly written: number;
     readonly actual: Dim;
@@ -101,6 +105,8 @@ export type Finding = {
     readonly node: number | null;
     readonly at: At;
     readonly data: FindingData[C];
+    /** Where another run than the model's own input fails: "in the builder's own 256×256 pass". */
+    readonly during?: string;
   };
 }[FindingCode];
 

@@ -1,0 +1,34 @@
+/** A layer of somebody's own. */
+import { didYouMean } from "./nearest.ts";
+import { defineRule } from "./rule.ts";
+
+export const opaqueLayer = defineRule({
+  code: "opaque-layer",
+  severity: "hint",
+  summary: "A layer that ConvLint does not know: its output sizes are assumed.",
+  docs: `Model files often name modules that a project has added to its framework. ConvLint cannot know them, so it says so once, assumes
+the sizes most such modules have, and goes on. Sizes behind the layer are as good as that assumption.
+
+If the framework itself refuses the name, the module has to be registered with its model builder.`,
+  examples: {
+    file: "yolo.yaml",
+    bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, MyAttention, [64]]
+head:
+  - [[1], 1, Detect, [nc]]
+`,
+    good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, C2f, [64]]
+head:
+  - [[1], 1, Detect, [nc]]
+`,
+  },
+  message: ({ data }) => {
+    const { type, assumed, candidates } = data;
+    return `${type} is a module ConvLint does not know; it is taken to ${assumed}.${didYouMean(type, candidates)} The framework loads this file only where ${type} is registered.`;
+  },
+});

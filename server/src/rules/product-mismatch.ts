@@ -1,0 +1,36 @@
+/** A matrix product whose inner sizes differ. */
+import { defineRule } from "./rule.ts";
+import { branch, sources } from "./wording.ts";
+
+export const productMismatch = defineRule({
+  code: "product-mismatch",
+  severity: "error",
+  summary: "The axes that a product sums over have different sizes.",
+  docs: `A matrix product sums over the last axis of its first input and the axis before the last of its second (Dot: over the axes it
+names), so these sizes must be equal. A transpose is the usual way to bring the right axis there.`,
+  examples: {
+    bad: `cnn: 1
+input: {a: [8, 16], b: [8, 16]}
+layers:
+  - {type: MatMul, from: [a, b]}
+`,
+    good: `cnn: 1
+input: {a: [8, 16], b: [8, 16]}
+layers:
+  - {type: Transpose, from: b, dim0: 1, dim1: 2, name: turned}
+  - {type: MatMul, from: [a, turned]}
+`,
+  },
+  message: (context) => {
+    const { data, node, words } = context;
+    const [a, b] = data.inputs;
+    const op = node ? words.op(node.op.name) : "the layer";
+    const [first, second] = data.axes;
+    return (
+      `${op} cannot multiply ${branch(context, 0, a)} with ${branch(context, 1, b)}: ` +
+      `it sums over axis ${first} of the one, which has size ${words.dim(a.dims[first]!)}, and axis ${second} of the other, ` +
+      `which has ${words.dim(b.dims[second]!)}. Permute an input so that both sizes are equal.`
+    );
+  },
+  related: (context) => sources(context, [...context.data.inputs.entries()]),
+});
