@@ -10,7 +10,7 @@ import { operators } from "#shared/ops/index.ts";
 import { decodeAttrs, type Inference } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { add, type Dim, evaluate, isKnown, product, symbol } from "#shared/shape/dim.ts";
-import { tensor } from "#shared/shape/tensor.ts";
+import { type Layout, tensor } from "#shared/shape/tensor.ts";
 import { isRefusal, outcome, readRecords } from "./torch-model.ts";
 
 interface LayerRecord {
@@ -26,14 +26,14 @@ interface LayerRecord {
 }
 
 /** What ConvLint infers for a record on an input of these sizes; null where it refuses. */
-function inferred(record: LayerRecord, dims: readonly Dim[]): Inference | null {
+function inferred(record: LayerRecord, dims: readonly Dim[], channels: Layout["channels"] = "first"): Inference | null {
   const op = operators.get(record.layer);
   assert.ok(op, `${record.layer} is not an operator`);
   const { attrs, problems } = decodeAttrs(op, new Map(Object.entries(record.args)));
   if (problems.length > 0) return null;
   const findings: Finding[] = [];
   const report: Report = (code, at, data) => findings.push(finding(code, 0, at, data));
-  const input = tensor(dims, { batched: record.unbatched !== true, channels: "first" });
+  const input = tensor(dims, { batched: record.unbatched !== true, channels });
   const inference = op.infer({ attrs, inputs: [input], report, flattenedFrom: () => undefined });
   return findings.some(isRefusal) ? null : inference;
 }
@@ -70,6 +70,12 @@ function check(file: string | URL): void {
   }
 }
 
+/** The sizes with the channels moved to the end. */
+function channelsLast({ unbatched }: LayerRecord, dims: readonly Dim[]): Dim[] {
+  const channel = unbatched === true ? 0 : 1;
+  return [...dims.toSpliced(channel, 1), dims[channel]!];
+}
+
 /** PyTorch reads the first axis of such an input as channels; a symbolic batch is none. */
 function batchServesAsChannels({ layer, input, unbatched }: LayerRecord): boolean {
   return unbatched !== true && layer.endsWith(`${input.length - 1}d`);
@@ -94,6 +100,16 @@ const files = [
 
 describe("oracle: single layers as PyTorch computes them", () => {
   for (const file of files) describe(String(file), () => check(file));
+
+  it("channels last gives the same sizes in its own order", () => {
+    const family = /Conv|Pool|Pad|Upsample|Pixel|[Ff]old/;
+    const records = readRecords<LayerRecord>(files[0]!).filter(({ layer }) => family.test(layer));
+    for (const record of records) {
+      const first = inferred(record, record.input);
+      const last = inferred(record, channelsLast(record, record.input), "last");
+      assert.deepEqual(last?.outputs[0]?.dims, first?.outputs.map((output) => channelsLast(record, output.dims))[0]);
+    }
+  });
 
   it("symbolic sizes lead to the same sizes, and refuse nothing that PyTorch accepts", () => {
     const accepted = readRecords<LayerRecord>(files[0]!).filter(

@@ -72,19 +72,19 @@ export function channelsPerGroup(groups: number, input: Dim, output: number, rep
 
 /** Refusals that come from what the padding is filled with. Source: torch.nn.functional.pad. */
 function checkPaddingMode(
-  mode: PaddingMode,
-  { padding }: Geometry,
+  { padding, padding_mode: mode }: SpatialAttrs,
   input: Tensor,
   uses: readonly WindowUse[],
   report: Report,
-) {
+): void {
   if (mode === "circular" && !input.layout.batched) {
     report("wrong-rank", AT_LAYER, { input, expected: "a batch axis for circular padding" });
     return;
   }
   if (mode === "zeros") {
     if (padding.kind !== "explicit") return;
-    const negative = [...padding.before, ...padding.after].find((amount) => amount < 0);
+    const isNegative = (amount: number) => amount < 0;
+    const negative = padding.before.find(isNegative) ?? padding.after.find(isNegative);
     if (negative !== undefined) {
       report("bad-value", atParam("padding"), { name: "padding", value: negative, expected: "an integer ≥ 0" });
     }
@@ -103,14 +103,13 @@ function checkPaddingMode(
   }
 }
 
-interface SpatialAttrs extends Omit<Geometry, "ceil_mode"> {
+interface SpatialAttrs extends Geometry {
   readonly padding_mode: PaddingMode;
 }
 
 function place(attrs: SpatialAttrs, spatial: readonly number[], input: Tensor, report: Report): readonly WindowUse[] {
-  const geometry: Geometry = { ...attrs, ceil_mode: false };
-  const uses = placeWindows(input, spatial, geometry, report);
-  checkPaddingMode(attrs.padding_mode, geometry, input, uses, report);
+  const uses = placeWindows(input, spatial, attrs, report);
+  checkPaddingMode(attrs, input, uses, report);
   return uses;
 }
 

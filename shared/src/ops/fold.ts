@@ -40,7 +40,7 @@ const unfold = defineOp({
     const lost = unknown("the blocks could not be counted");
     if (!spatial) return { outputs: [arranged(input, lost, [lost])] };
     const padding = { kind: "explicit", before: attrs.padding, after: attrs.padding } as const;
-    const geometry: Geometry = { ...attrs, padding, ceil_mode: false };
+    const geometry: Geometry = { ...attrs, padding };
     const uses = placeWindows(input, spatial, geometry, report);
     return { outputs: [arranged(input, mul(channels(input), product([...attrs.kernel_size])), [positionCount(uses)])] };
   },

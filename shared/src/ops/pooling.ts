@@ -11,6 +11,7 @@ import {
   type Geometry,
   noPadding,
   outputOf,
+  type Padding,
   paddingType,
   placeWindows,
   unknownOutput,
@@ -36,10 +37,12 @@ function paddingParam(axes: number) {
   );
 }
 
-interface PoolAttrs extends Omit<Geometry, "stride" | "dilation" | "padding"> {
+interface PoolAttrs {
+  readonly kernel_size: readonly number[];
   readonly stride: readonly number[] | null;
   readonly dilation?: readonly number[];
-  readonly padding?: Geometry["padding"];
+  readonly padding?: Padding;
+  readonly ceil_mode: boolean;
 }
 
 /** Places the windows and checks what all poolings refuse; the input's channels stay. */

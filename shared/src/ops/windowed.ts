@@ -2,11 +2,10 @@
  * What every operator that moves a window shares: its spatial parameters, the padding forms of all formats, and the step
  * from them to one WindowUse per spatial axis with the findings about it.
  */
-import { type Dim, isKnown, product, unknown } from "../shape/dim.ts";
+import { type Dim, isKnown, mul, unknown } from "../shape/dim.ts";
 import { channelAxis, spatialAxes, type Tensor } from "../shape/tensor.ts";
 import {
   effectiveKernel,
-  makeWindow,
   outputSize,
   paddedSize,
   remainder,
@@ -132,7 +131,8 @@ export interface Geometry {
   readonly stride: readonly number[];
   readonly dilation: readonly number[];
   readonly padding: Padding;
-  readonly ceil_mode: boolean;
+  /** Pooling only: rounds the output size up. */
+  readonly ceil_mode?: boolean;
 }
 
 /** The spatial axes of an input of the rank the operator needs; otherwise reports wrong-rank and returns null. */
@@ -168,18 +168,17 @@ export function outputOf(input: Tensor, uses: readonly WindowUse[], channelCount
 }
 
 /** The window of spatial axis `index` over an input of size n. */
-function windowAt(index: number, n: Dim, { kernel_size, stride, dilation, padding, ceil_mode }: Geometry): Window {
-  const kernel = kernel_size[index]!;
-  const step = stride[index]!;
-  const spread = dilation[index]!;
-  const shape = { kernel, stride: step, dilation: spread, ceil: ceil_mode };
+function windowAt(index: number, n: Dim, geometry: Geometry): Window {
+  const { padding, ceil_mode: ceil = false } = geometry;
+  const kernel = geometry.kernel_size[index]!;
+  const stride = geometry.stride[index]!;
+  const dilation = geometry.dilation[index]!;
   if (padding.kind === "explicit") {
-    return makeWindow({ ...shape, padBefore: padding.before[index]!, padAfter: padding.after[index]! });
+    const padBefore = padding.before[index]!;
+    return { kernel, stride, dilation, padBefore, padAfter: padding.after[index]!, ceil, same: false };
   }
-  return makeWindow({
-    ...shape,
-    ...samePadding(n, kernel, step, spread, padding.kind === "same_lower" ? "lower" : "upper"),
-  });
+  const odd = padding.kind === "same_lower" ? "lower" : "upper";
+  return { kernel, stride, dilation, ceil, ...samePadding(n, kernel, stride, dilation, odd) };
 }
 
 /**
@@ -196,40 +195,39 @@ export function placeWindows(
   const { padding, stride } = geometry;
   const strided = padding.kind === "same" && stride.some((step) => step !== 1);
   if (strided) report("same-with-stride", atParam("padding"), { stride });
-  const uses: WindowUse[] = [];
-  for (let index = 0; index < axes.length; index++) {
-    const axis = axes[index]!;
+  const placed = axes.map((axis, index): WindowUse => {
     const n = input.dims[axis]!;
     const window = windowAt(index, n, geometry);
     const output = strided ? unknown('padding "same" needs stride 1') : outputSize(n, window);
-    uses.push({ axis, input: n, output, window });
-  }
-  if (uses.some((use) => use.input === 0)) {
-    const why = "the input has no cells";
-    report("empty-output", AT_LAYER, { output: outputOf(input, uses), fatal: true, why });
-    return uses.map((use) => ({ ...use, output: unknown(why) }));
-  }
-  return uses.map((use, index) => {
-    const { window, output } = use;
-    // Square inputs under square kernels have one problem, not one per axis.
-    const seen = uses.slice(0, index).some((other) => sameGeometry(other, use));
-    if (typeof output === "number" && output < 1) {
-      if (output === 0 && mayBeEmpty) {
-        const why = `a kernel of ${effectiveKernel(window)} cells does not fit into ${paddedSize(use.input, window)}`;
-        report("empty-output", atParam("kernel_size", index), { output: outputOf(input, uses), fatal: false, why });
-        return use;
-      }
-      if (!seen) report("window-too-large", atParam("kernel_size", index), { use, input });
-      return { ...use, output: unknown("the kernel is larger than its input") };
-    }
-    if (isKnown(output) && !seen) reportLosses(use, index, input, report);
-    return use;
+    return { axis, input: n, output, window };
   });
+  if (placed.some((use) => use.input === 0)) {
+    const why = "the input has no cells";
+    report("empty-output", AT_LAYER, { output: outputOf(input, placed), fatal: true, why });
+    return placed.map((use) => ({ ...use, output: unknown(why) }));
+  }
+  let sound: readonly WindowUse[] = placed;
+  for (const [index, use] of placed.entries()) {
+    // Square inputs under square kernels have one problem, not one per axis.
+    const first = placed.findIndex((other) => other === use || sameGeometry(other, use)) === index;
+    if (!(typeof use.output === "number" && use.output < 1)) {
+      if (first && isKnown(use.output)) reportLosses(use, index, input, report);
+    } else if (use.output === 0 && mayBeEmpty) {
+      const why = `a kernel of ${effectiveKernel(use.window)} cells does not fit into ${paddedSize(use.input, use.window)}`;
+      report("empty-output", atParam("kernel_size", index), { output: outputOf(input, placed), fatal: false, why });
+    } else {
+      if (first) report("window-too-large", atParam("kernel_size", index), { use, input });
+      sound = sound.with(index, { ...use, output: unknown("the kernel is larger than its input") });
+    }
+  }
+  return sound;
 }
 
 /** What the framework accepts silently but the author should know. */
 function reportLosses(use: WindowUse, index: number, input: Tensor, report: Report): void {
   const { window, input: n } = use;
+  // Every cell is read by a window that moves cell by cell.
+  if (window.stride === 1) return;
   const unread = unreadInput(n, window) ?? 0;
   const gap = window.stride - effectiveKernel(window);
   if (gap > 0 && (use.output !== 1 || unread > 0)) report("skips-pixels", atParam("stride", index), { use, input });
@@ -258,5 +256,7 @@ function sameGeometry(a: WindowUse, b: WindowUse): boolean {
 
 /** How many positions the windows have: the product of their output sizes. */
 export function positionCount(uses: readonly WindowUse[]): Dim {
-  return product(uses.map((use) => use.output));
+  let count: Dim = 1;
+  for (const use of uses) count = mul(count, use.output);
+  return count;
 }
