@@ -33,6 +33,8 @@ export interface Decoding {
   readonly keys?: readonly string[];
   /** Parameters that are written but have no value (already reported). */
   readonly failed?: ReadonlySet<string>;
+  /** The weights belong to an earlier call of the same layer. */
+  readonly tied?: boolean;
 }
 
 export class GraphBuilder {
@@ -57,17 +59,20 @@ export class GraphBuilder {
   }
 
   addInput(name: string, tensor: Tensor, range: Range): Ref {
-    return this.add(inputOp, { tensor }, { inputs: [], scope: name, origin: bareOrigin(range) }, false);
+    return this.add(inputOp, { tensor }, { inputs: [], scope: name, origin: bareOrigin(range) });
   }
 
-  /** A layer that could not be read, which keeps the sizes around it. */
-  addUnreadable(place: Place): Ref {
-    return this.add(opaqueOp, { type: null, outputs: null }, place, false);
+  /**
+   * A layer that could not be read or that nobody knows, which keeps the sizes around it.
+   * @param outputs what it is declared to give, where that is known.
+   */
+  addOpaque(type: string | null, place: Place, outputs: Tensor | null = null): Ref {
+    return this.add(opaqueOp, { type, outputs }, place);
   }
 
   /** Decodes the written parameters and adds the operator; a bad one is reported and only the rank goes on. */
   addOperator(op: Operator, written: ReadonlyMap<string, Plain>, place: Place, decoding: Decoding = {}): Ref {
-    const { keys = [], failed = new Set() } = decoding;
+    const { keys = [], failed = new Set(), tied = false } = decoding;
     const { attrs, problems } = decodeAttrs(op, written);
     const report = this.reportOf(this.nodes.length);
     let broken = failed.size > 0;
@@ -76,13 +81,18 @@ export class GraphBuilder {
       if (problem.kind === "missing" && failed.has(problem.name)) continue;
       state(problem, op, written, keys, report);
     }
-    return this.add(op, attrs, place, broken);
+    return this.add(op, attrs, place, { broken, tied });
   }
 
   /** Adds an operator whose attributes need no decoding. */
-  add(op: Operator, attrs: Readonly<Record<string, unknown>>, place: Place, broken: boolean): Ref {
+  add(
+    op: Operator,
+    attrs: Readonly<Record<string, unknown>>,
+    place: Place,
+    { broken = false, tied = false }: { readonly broken?: boolean; readonly tied?: boolean } = {},
+  ): Ref {
     const id = this.nodes.length;
-    this.nodes.push({ id, op, attrs, ...place, inputs: [...place.inputs], broken });
+    this.nodes.push({ id, op, attrs, ...place, inputs: [...place.inputs], broken, ...(tied ? { tied } : {}) });
     return { node: id, output: 0 };
   }
 

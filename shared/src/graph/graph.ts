@@ -36,6 +36,8 @@ export interface Node {
   readonly scope: string;
   /** A parameter is missing or bad (already reported): inference only recovers the rank. */
   readonly broken: boolean;
+  /** Its weights are those of an earlier call of the same layer, and are counted there. */
+  readonly tied?: boolean;
 }
 
 /** A layer of the file itself: what a hint, a table row and a JSON entry stand for. May hold many nodes. */

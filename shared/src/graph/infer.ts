@@ -86,7 +86,7 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
     inputs,
     outputs: inference.outputs,
     inference,
-    cost: costOf(inference),
+    cost: costOf(inference, node.tied === true),
     field: fieldOf(op, inference, node.inputs, tensors, reports),
   };
 }
@@ -156,10 +156,10 @@ function flattenedFrom(ref: Ref | null | undefined, graph: Graph, reports: reado
   return undefined;
 }
 
-function costOf(inference: Inference): Cost {
+function costOf(inference: Inference, tied: boolean): Cost {
   let params: Dim = 0;
   let buffers: Dim = 0;
-  for (const weight of inference.weights ?? []) {
+  for (const weight of tied ? [] : (inference.weights ?? [])) {
     const count = product(weight.dims);
     if (weight.trainable) params = addDim(params, count);
     else buffers = addDim(buffers, count);

@@ -5,7 +5,7 @@ import { AT_LAYER, atInput, atParam } from "./finding.ts";
 import { defineOp, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, optional, required } from "./param.ts";
 
-const linear = defineOp({
+export const linear = defineOp({
   name: "Linear",
   summary: "Multiplies the last axis by a weight matrix: y = xWᵀ + b.",
   params: {

@@ -175,7 +175,8 @@ const matMul = defineOp({
     const inner = left.at(-1)!;
     const outer = broadcast([left.slice(0, -2), right.slice(0, -2)]);
     if (compare(inner, right.at(-2)!) === "different") {
-      report("add-mismatch", atInput(1), { dim: Math.max(0, b.dims.length - 2), inputs, index: 1 });
+      const axes: [number, number] = [a.dims.length - 1, Math.max(0, b.dims.length - 2)];
+      report("product-mismatch", atInput(1), { inputs: [a, b], axes });
     } else if (outer.mismatch) {
       report("add-mismatch", atInput(1), { dim: outer.mismatch.axis, inputs, index: 1 });
     }
@@ -218,9 +219,10 @@ const dot = defineOp({
       return NOTHING;
     }
     const [inner, other] = [a.dims[first]!, b.dims[second]!];
-    const uneven = compare(a.dims[0]!, b.dims[0]!) === "different" ? 0 : second;
-    if (uneven === 0 || compare(inner, other) === "different") {
-      report("add-mismatch", atInput(1), { dim: uneven, inputs, index: 1 });
+    if (compare(a.dims[0]!, b.dims[0]!) === "different") {
+      report("add-mismatch", atInput(1), { dim: 0, inputs, index: 1 });
+    } else if (compare(inner, other) === "different") {
+      report("product-mismatch", atInput(1), { inputs: [a, b], axes: [first, second] });
     }
     const batch = shared(a.dims[0]!, b.dims[0]!);
     const rest = [a, b].flatMap(({ dims }, index) => dims.filter((_, at) => at !== 0 && at !== [first, second][index]));

@@ -111,7 +111,7 @@ class Lowering {
       const written = this.read(item, scope.env);
       previous = written
         ? this.lowerLayer(written, path, previous, scope)
-        : this.graph.addUnreadable({ inputs: [previous], scope: path, origin: bareOrigin(item.range) });
+        : this.graph.addOpaque(null, { inputs: [previous], scope: path, origin: bareOrigin(item.range) });
       scope.byIndex.push(previous);
       if (name !== null) scope.names.set(name, previous);
       const type = written?.type ?? "?";
@@ -229,7 +229,7 @@ class Lowering {
     if (!op || op === inputOp) {
       const candidates = [...nativeOperators, ...this.blocks.keys()];
       this.graph.reportOf(id)("unknown-layer", AT_TYPE, { type: layer.type, candidates });
-      return this.graph.addUnreadable(place);
+      return this.graph.addOpaque(layer.type, place);
     }
     if (this.ceil && Object.hasOwn(op.params, "ceil_mode") && !written.has("ceil_mode")) written.set("ceil_mode", true);
     return this.graph.addOperator(op, written, place, { keys: LAYER_KEYS, failed });

@@ -31,6 +31,7 @@ export const moduleNames: readonly string[] = [...operators.keys()].filter((name
 
 /** Arguments of a module that say how it is stored or made, not what it does. */
 const IGNORED = new Set(["device", "dtype"]);
+const ASSUMED = "keep the number of axes and nothing else";
 /** Deeper nesting of Sequential is hostile. */
 const MAX_DEPTH = 64;
 
@@ -123,7 +124,7 @@ class Lowering {
     const output =
       module?.kind === "map" && target
         ? this.lowerTarget(module, word, target.range, previous, scope)
-        : this.graph.addUnreadable({ inputs: [previous], scope, origin: bareOrigin(item.range) });
+        : this.graph.addOpaque(null, { inputs: [previous], scope, origin: bareOrigin(item.range) });
     this.graph.addLayer({
       index: this.index++,
       name: scope,
@@ -144,10 +145,11 @@ class Lowering {
     if (!op) {
       const origin: Origin = { layer: module.range, type, params: new Map(), inputs: [] };
       const report = this.graph.reportOf(this.graph.next);
-      if (name === null || UNCHECKED.has(name)) report("opaque-layer", AT_TYPE, { type: word });
+      if (name === null || UNCHECKED.has(name))
+        report("opaque-layer", AT_TYPE, { type: word, assumed: ASSUMED, candidates: [] });
       else
         report("unknown-layer", AT_TYPE, { type: word, candidates: moduleNames.map((known) => `torch.nn.${known}`) });
-      return this.graph.addUnreadable({ inputs, scope, origin });
+      return this.graph.addOpaque(word, { inputs, scope, origin });
     }
     const { written, params, failed } = this.argumentsOf(module, op);
     const origin: Origin = { layer: module.range, type, params, inputs: [] };

@@ -1,0 +1,46 @@
+/**
+ * Keras models as JSON or YAML: `model.to_json()`, the config.json of a .keras file, and TF.js's model.json.
+ */
+import type { Dim } from "#shared/shape/dim.ts";
+import { type Dialect, shapeText, type Words } from "../dialect.ts";
+import { bindings, KERAS_NAMES } from "./layers.ts";
+import { lower } from "./lower.ts";
+import { modelIn } from "./topology.ts";
+
+/** Keras shows every size it cannot know as None. */
+const dim = (size: Dim): string => (typeof size === "number" ? String(size) : "None");
+
+const OPERATOR_NAMES: Readonly<Record<string, string>> = {
+  Linear: "Dense",
+  Concat: "Concatenate",
+  Upsample: "UpSampling",
+  Crop: "Cropping",
+  ParametricReLU: "PReLU",
+};
+
+const words: Words = {
+  param: (op, name) => {
+    if (/^(?:Max|Avg)Pool/.test(op) && name === "kernel_size") return "pool_size";
+    if (op === "Upsample" && name === "scale_factor") return "size";
+    return KERAS_NAMES[name] ?? name;
+  },
+  op: (name) => {
+    const window = /^(Conv|DepthwiseConv|SeparableConv|ConvTranspose|MaxPool|AvgPool|ZeroPad)(\d)d$/.exec(name);
+    if (!window) return OPERATOR_NAMES[name] ?? name;
+    const [, kind, axes] = window;
+    if (kind === "ConvTranspose") return `Conv${axes}DTranspose`;
+    const long = { MaxPool: "MaxPooling", AvgPool: "AveragePooling", ZeroPad: "ZeroPadding" }[kind!] ?? kind!;
+    return `${long}${axes}D`;
+  },
+  dim,
+  shape: (tensor) => shapeText(tensor, dim, "()"),
+};
+
+export const keras: Dialect = {
+  name: "keras",
+  words,
+  sniff: (text) => text.includes("class_name") && text.includes("config") && /["']?class_name["']?\s*:/.test(text),
+  matches: (root) => modelIn(root) !== undefined,
+  lower,
+  vocabulary: () => Object.keys(bindings),
+};
