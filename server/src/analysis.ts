@@ -21,7 +21,7 @@ export interface Analysis {
 }
 
 /** Options that come from flags and settings rather than from the file. */
-export type Options = Partial<Pick<Context, "input" | "scale">>;
+export type Options = Partial<Pick<Context, "input" | "scale" | "defaults">>;
 
 /** Analyses a file, or returns null where it is no model: then nothing at all is shown for it. */
 export function analyse(text: string, path: string, options: Options = {}): Analysis | null {
@@ -35,6 +35,7 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
     path,
     input: options.input ?? null,
     scale: options.scale ?? null,
+    ...(options.defaults ? { defaults: options.defaults } : {}),
     comments: () => parsed.comments,
   };
   const lowered = dialect.lower(root, context);

@@ -11,10 +11,12 @@ import type { Comment, Tree } from "../syntax/tree.ts";
 export interface Context {
   /** The file's path or URI, for dialects marked by name. */
   readonly path: string;
-  /** Input size from a flag, a directive or a setting, e.g. [3, 640, 640]; null where the file decides. */
+  /** Input size from the command line, e.g. [3, 640, 640]: wins over the file; null where it says nothing. */
   readonly input: readonly number[] | null;
-  /** A model scale such as YOLO's "n". */
+  /** A model scale such as YOLO's "n", from the command line. */
   readonly scale: string | null;
+  /** The same from settings: the file's own directives win over them. `wishOf` in directive.ts merges all three. */
+  readonly defaults?: { readonly input: readonly number[] | null; readonly scale: string | null };
   readonly comments: () => readonly Comment[];
 }
 

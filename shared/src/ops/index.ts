@@ -1,14 +1,17 @@
 /** The list of every operator: what completion, docs, tests and dialects iterate over. */
 import { activationOps } from "./activation.ts";
 import { adaptiveOps } from "./adaptive.ts";
+import { attentionOps } from "./attention.ts";
 import { convolutionOps } from "./convolution.ts";
 import { foldOps } from "./fold.ts";
 import { inputOp } from "./input.ts";
+import { likeOps } from "./like.ts";
 import { linearOps } from "./linear.ts";
 import { mergeOps } from "./merge.ts";
 import { normOps } from "./norm.ts";
 import type { Operator } from "./op.ts";
 import { paddingOps } from "./padding.ts";
+import { parameterOps } from "./parameters.ts";
 import { poolingOps } from "./pooling.ts";
 import { reduceOps } from "./reduce.ts";
 import { reshapeOps } from "./reshape.ts";
@@ -26,9 +29,12 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...reduceOps,
     ...reshapeOps,
     ...adaptiveOps,
+    ...attentionOps,
     ...convolutionOps,
     ...foldOps,
     ...paddingOps,
+    ...likeOps,
+    ...parameterOps,
     ...poolingOps,
     ...resizeOps,
     ...transposedOps,

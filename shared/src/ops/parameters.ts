@@ -1,0 +1,19 @@
+/**
+ * Learned values that act on something a graph does not hold (text, training targets) or on every position alike:
+ * counted exactly, while the tensor passes through.
+ */
+import { defineOp, type Operator } from "./op.ts";
+import { int, required } from "./param.ts";
+
+const parameters = defineOp({
+  name: "Parameters",
+  summary: "Learned values beside the data path; keeps every size.",
+  params: { count: required(int(0), "How many values.") },
+  infer: ({ attrs, inputs }) => ({
+    outputs: [inputs[0]!],
+    weights: [{ name: "weight", dims: [attrs.count], trainable: true }],
+  }),
+  example: { attrs: { count: 8 }, inputs: [[1, 8, 4, 4]], output: [1, 8, 4, 4] },
+});
+
+export const parameterOps: readonly Operator[] = [parameters];
