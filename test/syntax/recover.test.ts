@@ -28,7 +28,7 @@ const halfTyped: [string, string | null, string][] = [
   ["type: Conv2d\n  padding: 1", "{type:Conv2d}", "padding: 1"],
   ["{type: Conv2d, kernel_size: 3}}", "{type:Conv2d,kernel_size:3}", "}"],
   ["]", "null", "]"],
-  ["{type: Conv2d, out_channels: ${c}, padding: 1}", "{type:Conv2d,out_channels:${c},padding:1}", "${c}"],
+  [`{type: Conv2d, out_channels: \${c}, padding: 1}`, `{type:Conv2d,out_channels:\${c},padding:1}`, `\${c}`],
   ["{type: Conv2d, , padding: 1}", "{type:Conv2d,padding:1}", ","],
   ["@x", "@x", "@"],
   ["%x", "%x", "%"],
@@ -102,7 +102,7 @@ describe("half-typed YAML", () => {
     const text = "a:\n  - {x: 1\n  - ok\n  - 'y\n  - z]\n  - {w: 2}\n";
     assert.deepEqual(
       [valuesOf(text), problemsOf(text)],
-      ["{a:[{x:1},ok,y,z],{w:2}]}".replace("z]", "z]"), ['syntax at "{"', 'syntax at "\'"']],
+      ["{a:[{x:1},ok,y,z],{w:2}]}", ['syntax at "{"', 'syntax at "\'"']],
     );
   });
 

@@ -67,6 +67,8 @@ class JsonReader {
   private readonly comments: Comment[] = [];
   private readonly brackets: Bracket[] = [];
   private values = 0;
+  /** Whether a text that is never closed has just taken in what stood after it on its line. */
+  private swallowed = false;
 
   constructor(
     private readonly text: string,
@@ -154,10 +156,11 @@ class JsonReader {
       this.syntax(key.range, "a colon is missing after this key; add :");
       key.colon = key.range.end;
     } else if (!key && top.full) {
-      this.syntax(range, "a comma is missing before this; add ,");
+      if (!this.swallowed) this.syntax(range, "a comma is missing before this; add ,");
       top.full = false;
     }
     top.comma = null;
+    this.swallowed = false;
   }
 
   private open(map: boolean, start: number): void {
@@ -253,7 +256,9 @@ class JsonReader {
   private leaveUnclosedMap(range: Range): void {
     const top = this.brackets[this.brackets.length - 1];
     const outer = this.brackets[this.brackets.length - 2];
-    if (top?.map && !outer?.map && outer && top.key === null && this.text[range.start] === "{") this.closeUnclosed();
+    if (!top?.map || top.key || !outer || outer.map || this.text[range.start] !== "{") return;
+    this.closeUnclosed();
+    outer.full = false;
   }
 
   private closeUnclosed(): void {
@@ -262,9 +267,6 @@ class JsonReader {
     this.syntax({ start: top.start, end: top.start + 1 }, `this ${bracket} is never closed; add ${closer}`);
     const { cursor } = this.builder;
     this.finish(top, Math.max(cursor, top.start + 1));
-    const outer = this.brackets[this.brackets.length - 1];
-    // A comma that was read within belongs to the list outside.
-    if (outer && top.comma !== null) outer.full = false;
   }
 
   private closeAll(): void {
@@ -316,6 +318,7 @@ class JsonReader {
   private tellScanError(range: Range): void {
     const error = this.scanner.getTokenError() as number;
     if (error === SCAN_ERROR.openString) {
+      this.swallowed = true;
       this.syntax({ start: range.start, end: range.start + 1 }, 'this " is never closed; add "');
     } else if (error === SCAN_ERROR.openNumber) {
       this.syntax(range, "a digit is missing in this number; add one");

@@ -130,6 +130,8 @@ export function mendLine(copy: Mended, stopped: number, found: number): Parsed |
 
 /** How much of a line is looked at. Longer ones are not typed by hand. */
 const LONGEST_LINE = 10_000;
+/** How many lines back an open bracket is looked for. */
+const MOST_LINES = 50;
 
 function blanked(text: string, start: number, end: number, by = " "): string {
   return text.slice(0, start) + by.repeat(end - start) + text.slice(end);
@@ -151,42 +153,51 @@ function mendTabs(copy: Mended, tab: number): true {
   return true;
 }
 
-/** A quote or brackets that the last line before `at` leaves open. */
+/** A quote or brackets that the lines before `at` leave open: the fewest lines that leave any. */
 function mendUnclosed(copy: Mended, at: number): boolean {
   const { text } = copy;
-  const line = lastLineBefore(text, at);
-  const { quote, brackets, end } = scanLine(text, line);
-  if (quote !== null) {
-    copy.tell({ start: quote, end: quote + 1 }, `this ${text[quote]} is never closed; add ${text[quote]}`);
-    copy.blank(quote, quote + 1);
+  let line = at;
+  for (let lines = 0; lines < MOST_LINES && line > 0 && at - line < LONGEST_LINE; lines++) {
+    line = lastLineBefore(text, line);
+    const { quote, brackets, end } = scan(text, line, at);
+    if (quote !== null) {
+      copy.tell({ start: quote, end: quote + 1 }, `this ${text[quote]} is never closed; add ${text[quote]}`);
+      copy.blank(quote, quote + 1);
+      return true;
+    }
+    if (brackets.length === 0) continue;
+    const closers = brackets.map((bracket) => (text[bracket] === "{" ? "}" : "]"));
+    for (const [index, bracket] of brackets.entries()) {
+      const message = `this ${text[bracket]} is never closed; add ${closers[index]}`;
+      copy.tell({ start: bracket, end: bracket + 1 }, message);
+    }
+    copy.insert(end, closers.reverse().join(""));
     return true;
   }
-  if (brackets.length === 0) return false;
-  const closers = brackets.map((bracket) => (text[bracket] === "{" ? "}" : "]"));
-  for (const [index, bracket] of brackets.entries()) {
-    const message = `this ${text[bracket]} is never closed; add ${closers[index]}`;
-    copy.tell({ start: bracket, end: bracket + 1 }, message);
-  }
-  copy.insert(end, closers.reverse().join(""));
-  return true;
+  return false;
 }
 
-/** What a line leaves open, and where its content ends before blanks and a comment. */
-function scanLine(text: string, start: number): { quote: number | null; brackets: number[]; end: number } {
-  const line = /^[^\r\n]*/.exec(text.slice(start, start + LONGEST_LINE))![0];
+/** What some lines leave open, and where their content ends before blanks and a comment. */
+function scan(text: string, start: number, stop: number): { quote: number | null; brackets: number[]; end: number } {
+  const lines = text.slice(start, Math.min(stop, start + LONGEST_LINE));
   const brackets: number[] = [];
   let end = start;
   /** Whether a value may begin here, so that a quote is one. */
   let fresh = true;
-  for (let index = 0; index < line.length; index++) {
-    const char = line[index]!;
-    const after = line[index - 1] ?? " ";
-    if (/\s/.test(char)) continue;
-    if (char === "#" && /\s/.test(after)) break;
+  for (let index = 0; index < lines.length; index++) {
+    const char = lines[index]!;
+    if (/\s/.test(char)) {
+      if (char === "\n") fresh = true;
+      continue;
+    }
+    if (char === "#" && /\s/.test(lines[index - 1] ?? " ")) {
+      while (index + 1 < lines.length && !/[\r\n]/.test(lines[index + 1]!)) index++;
+      continue;
+    }
     if (fresh && (char === '"' || char === "'")) {
-      const pattern = char === '"' ? /"(?:[^"\\]|\\.)*"/y : /'(?:[^']|'')*'/y;
+      const pattern = char === '"' ? /"(?:[^"\\]|\\[^])*"/y : /'(?:[^']|'')*'/y;
       pattern.lastIndex = index;
-      if (!pattern.test(line)) return { quote: start + index, brackets, end };
+      if (!pattern.test(lines)) return { quote: start + index, brackets, end };
       index = pattern.lastIndex - 1;
     } else if (char === "{" || char === "[") brackets.push(start + index);
     else if (char === "}" || char === "]") brackets.pop();
