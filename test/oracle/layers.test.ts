@@ -11,6 +11,7 @@ import { decodeAttrs, type Inference } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { add, type Dim, evaluate, isKnown, product, symbol } from "#shared/shape/dim.ts";
 import { type Layout, tensor } from "#shared/shape/tensor.ts";
+import { outputSize, transposedOutputSize } from "#shared/shape/window.ts";
 import { isRefusal, outcome, readRecords } from "./torch-model.ts";
 
 interface LayerRecord {
@@ -100,6 +101,22 @@ const files = [
 
 describe("oracle: single layers as PyTorch computes them", () => {
   for (const file of files) describe(String(file), () => check(file));
+
+  it("the windows of a layer lead to its output sizes", () => {
+    for (const record of readRecords<LayerRecord>(files[0]!).filter(({ ok }) => ok)) {
+      const { windows = [], outputs } = inferred(record, record.input)!;
+      for (const { axis, input, output, window, outputPadding } of windows) {
+        const size =
+          outputPadding === undefined ? outputSize(input, window) : transposedOutputSize(input, window, outputPadding);
+        const all = [input, output, size];
+        assert.deepEqual(
+          all,
+          [record.input[axis], outputs[0]!.dims[axis], record.output![axis]],
+          JSON.stringify(record),
+        );
+      }
+    }
+  });
 
   it("channels last gives the same sizes in its own order", () => {
     const family = /Conv|Pool|Pad|Upsample|Pixel|[Ff]old/;
