@@ -170,13 +170,16 @@ const layerScale = defineOp({
   example: { attrs: { projection_dim: 3 }, inputs: [[1, 8, 8, 3]], output: [1, 8, 8, 3] },
 });
 
-/** Elementwise arithmetic: shapes are aligned at their last axes, the batch apart. */
-function elementwise(name: string, summary: string, inputs = { least: 1, most: Number.POSITIVE_INFINITY }): Operator {
+/**
+ * Elementwise arithmetic: shapes are aligned at their last axes, the batch apart. One input is enough: Keras 3 writes
+ * `x + 3.0` as an Add with a single tensor.
+ */
+function elementwise(name: string, summary: string): Operator {
   return defineOp({
     name,
     summary,
     params: {},
-    inputs,
+    inputs: { least: 1, most: Number.POSITIVE_INFINITY },
     infer({ inputs, report }) {
       const { dims, mismatch } = broadcast(inputs.map((input) => input.dims.slice(1)));
       if (mismatch) {
@@ -387,8 +390,6 @@ export const relayout = defineOp({
   example: { attrs: { channels: "last" }, inputs: [[1, 8, 8, 3]], output: [1, 8, 8, 3] },
 });
 
-const PAIR = { least: 2, most: 2 };
-
 /** By name, apart from the operators that native files can use. */
 export const kerasOperators: ReadonlyMap<string, Operator> = new Map(
   [
@@ -399,7 +400,7 @@ export const kerasOperators: ReadonlyMap<string, Operator> = new Map(
     parametricRelu,
     layerScale,
     elementwise("Add", "The sum of tensors, broadcast to one shape."),
-    elementwise("Subtract", "The first tensor minus the second, broadcast to one shape.", PAIR),
+    elementwise("Subtract", "The first tensor minus the second, broadcast to one shape."),
     elementwise("Multiply", "The product of tensors, broadcast to one shape."),
     elementwise("Average", "The mean of tensors, broadcast to one shape."),
     elementwise("Maximum", "The greatest of tensors, broadcast to one shape."),

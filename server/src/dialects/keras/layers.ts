@@ -53,7 +53,7 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 function op(name: string): Operator {
-  const found = operators.get(name) ?? kerasOperators.get(name);
+  const found = kerasOperators.get(name) ?? operators.get(name);
   if (!found) throw new RangeError(`no operator ${name}`);
   return found;
 }
@@ -310,6 +310,16 @@ function merging(name: string): Binding {
   return () => [step(name)];
 }
 
+/** Functions of TensorFlow that act on every element by itself; `x + 1` in a model's code is one. */
+const ELEMENTWISE =
+  /^(?:__operators__\.)?(?:math\.|nn\.|clip_by_value|cast|identity|stop_gradient)?(?:add|sub|subtract|mul|multiply|div|divide|truediv|divide_no_nan|maximum|minimum|pow|square|sqrt|rsqrt|exp|log|abs|negative|sigmoid|tanh|relu6?|elu|selu|gelu|silu|swish|softplus|leaky_relu|erf|)$/;
+
+/** A call of a TensorFlow function inside a functional model; the others are opaque. */
+const tensorFlowCall: Binding = (config) => {
+  const name = config.text("function") ?? "";
+  return ELEMENTWISE.test(name) && name !== "" ? [step("Add")] : [];
+};
+
 const concatenate: Binding = (config) => [step("Concat", { dim: config.arg("axis", "concat_axis") ?? fixed(-1) })];
 
 /** Keras 1's one layer for all merges. */
@@ -482,6 +492,7 @@ export const bindings: Readonly<Record<string, Binding>> = {
   SimpleRNN: recurrent("SimpleRNN"),
   GRU: recurrent("GRU"),
   LSTM: recurrent("LSTM"),
+  TFOpLambda: tensorFlowCall,
   TimeDistributed: wrapTime,
   Bidirectional: wrapBoth,
 };
