@@ -25,7 +25,7 @@ import { root } from "../../scripts/setup.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const out = join(here, ".out");
-const IMAGES = ["hints", "problems"];
+const IMAGES = ["hints", "tooltip", "problems"];
 
 /** A quiet window: no welcome, nothing that asks the network, the same theme everywhere. */
 const USER_SETTINGS = {

@@ -182,7 +182,7 @@ async function main() {
     });
     undo.push(() => browser.close());
     const context = await browser.newContext({
-      viewport: { width: 1280, height: 800 },
+      viewport: { width: 1100, height: 620 },
       permissions: ["clipboard-read", "clipboard-write"],
     });
     await context.route(

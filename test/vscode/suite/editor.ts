@@ -20,6 +20,7 @@ import {
 /** Activates the extension and shows a file of test/vscode/workspace; the server knows it when this resolves. */
 export async function open(name: string): Promise<TextEditor> {
   await extensions.getExtension("convlint.convlint")!.activate();
+  await commands.executeCommand("workbench.action.closeSidebar"); // for long lines to be seen whole
   const folder = workspace.workspaceFolders![0]!.uri;
   const document = await workspace.openTextDocument(Uri.joinPath(folder, name));
   return window.showTextDocument(document);

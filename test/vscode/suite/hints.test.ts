@@ -1,6 +1,5 @@
 /** Hints, as the editor gets and shows them. */
 import assert from "node:assert/strict";
-import { commands } from "vscode";
 import { closeAll, hintLines, hoverAt, open, problems, replace, until } from "./editor.ts";
 import { hover, needsScreen, picture, see } from "./screen.ts";
 
@@ -35,7 +34,6 @@ describe("hints", () => {
 
   it("stand at the end of their lines on the screen", async function () {
     needsScreen(this);
-    await commands.executeCommand("workbench.action.closeSidebar");
     await open("lenet.cnn.yaml");
     const lines = await see(".view-line", "[N, 10]");
     const conv = lines.find((line) => line.includes("out_channels: 16"));
@@ -48,7 +46,8 @@ describe("hints", () => {
     await open("lenet.cnn.yaml");
     await see(".view-line", "[N, 10]");
     await hover('.view-line span:text("[N, 16, 10, 10]")');
-    await see(".monaco-hover", "(14 − 5)/1 + 1 = 10");
+    await see(".monaco-hover", "(14 + 2·0 − 5)/1⌋ + 1 = 10");
+    await picture("tooltip");
   });
 
   it("follow an edit", async () => {

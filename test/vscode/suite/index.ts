@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { picture } from "./screen.ts";
 
 /** Resolves when all tests passed; rejects when one failed, which makes VS Code's exit code 1. */
 export async function run(): Promise<void> {
@@ -19,6 +20,7 @@ export async function run(): Promise<void> {
       const { passes, pending } = runner.stats ?? { passes: 0, pending: 0 };
       resolve({ passed: passes, failed, skipped: pending });
     });
+    runner.on("fail", ({ title }) => void picture(`failed-${title.replace(/\W+/g, "-")}`));
   });
   writeFileSync(join(__dirname, "result.json"), JSON.stringify(counts));
   if (counts.failed > 0) throw new Error(`${counts.failed} tests failed`);

@@ -19,9 +19,9 @@ export async function see(selector: string, text: string): Promise<string[]> {
   return until(read, (found) => found.some((one) => one.includes(text)));
 }
 
-/** Leaves a picture of the window as test/vscode/.out/<name>.png. */
+/** Leaves a picture of the window as test/vscode/.out/<name>.png, where the screen can be had. */
 export async function picture(name: string): Promise<void> {
-  await ask("screenshot", { name });
+  if (address) await ask("screenshot", { name });
 }
 
 /** Moves the pointer onto the first element. */
