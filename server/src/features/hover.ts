@@ -5,7 +5,7 @@
 import type { Layer, Node } from "#shared/graph/graph.ts";
 import type { Cost, NodeReport } from "#shared/graph/infer.ts";
 import type { Range } from "#shared/ops/finding.ts";
-import type { Params } from "#shared/ops/param.ts";
+import type { Param, Params } from "#shared/ops/param.ts";
 import { type Dim, isKnown } from "#shared/shape/dim.ts";
 import { dilationForm, equation, type Formula, sameForm, symmetricForm, totalForm } from "#shared/shape/formula.ts";
 import { axisName, type Tensor } from "#shared/shape/tensor.ts";
@@ -69,8 +69,15 @@ function parameterDocs({ dialect }: Analysis, node: Node, name: string): string 
   const param = Object.hasOwn(params, name) ? params[name]! : null;
   if (!param) return null;
   const word = dialect.words.param(node.op.name, name);
-  const standard = param.required ? "required" : `default ${codeSpan(JSON.stringify(param.default) ?? "null")}`;
+  const standard = param.required ? "required" : `default ${codeSpan(JSON.stringify(writtenDefault(param)))}`;
   return `**${codeSpan(word)}** — ${literal(param.doc)} ${literal(capital(param.type.expected))}; ${standard}.`;
+}
+
+/** A default as a file would write it: 0 for the padding that it stands for, 1 for a stride of [1, 1]. */
+function writtenDefault({ type, default: value }: Param<unknown>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const meant = JSON.stringify(value);
+  return [0, 1, 2].find((written) => JSON.stringify(type.parse(written)) === meant) ?? value;
 }
 
 function capital(text: string): string {
@@ -159,7 +166,7 @@ function facts(cost: Cost, field: readonly Field[] | null): string {
   const buffers = cost.buffers === 0 ? "" : ` and ${count(cost.buffers)} running statistics`;
   const lines = [
     `- parameters: ${count(cost.params)}${buffers}`,
-    `- multiply-accumulates: ${count(cost.macs)}`,
+    `- MACs: ${count(cost.macs)} (multiply-accumulates, one sample)`,
     `- activation memory: ${bytes(cost.activationBytes)} (float32, one sample)`,
   ];
   if (field && field.length > 0) {

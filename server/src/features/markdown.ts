@@ -2,10 +2,10 @@
 
 /** A code span that shows exactly this text on one line, whatever backticks it holds. */
 export function codeSpan(text: string): string {
-  const line = text.replace(/\s+/g, " ");
+  const line = text.replace(/\s+/g, " ") || " ";
   const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map((run) => run[0].length));
   const fence = "`".repeat(longest + 1);
-  const pad = line === "" || line.startsWith("`") || line.endsWith("`") ? " " : "";
+  const pad = line.startsWith("`") || line.endsWith("`") ? " " : "";
   return `${fence}${pad}${line}${pad}${fence}`;
 }
 
