@@ -39,7 +39,7 @@ function evaluated({ numbers }: Formula): number {
     .replaceAll(/[⌋⌉]/g, ")")
     .replaceAll("−", "-")
     .replaceAll("·", "*");
-  return new Function(`return ${code};`)() as number;
+  return (new Function(`return ${code};`)() as number) + 0; // never −0
 }
 
 describe("the formula in words", () => {
