@@ -29,7 +29,7 @@ import { scaledDepth, scaledWidth } from "./scaling.ts";
 import { type Argument, Arguments, RowRefusal } from "./signature.ts";
 
 /** The side of the image that the builder runs through a detection model to learn its strides. */
-const STRIDE_PASS = 256;
+export const STRIDE_PASS = 256;
 
 /** A row that was built, or stood in for: what later rows read. */
 interface Built {
@@ -83,7 +83,7 @@ export function isRefusal(found: Finding): boolean {
   return !REMARKS.has(found.code) && !(found.code === "empty-output" && !found.data.fatal);
 }
 
-function imageOf([channels, height, width]: Header["input"]) {
+export function imageOf([channels, height, width]: Header["input"]) {
   return tensor([symbol("N"), channels, height, width], CHANNELS_FIRST);
 }
 

@@ -4,7 +4,7 @@
 import { operators } from "#shared/ops/index.ts";
 import type { Activation, Block, ConvOptions, Size, Wire } from "./block.ts";
 import { samePad } from "./block.ts";
-import { base, declared, define, first, joining, type Module, sum, times, unary, verbatim } from "./rows.ts";
+import { base, batchNorm, declared, define, first, joining, type Module, sum, times, unary, verbatim } from "./rows.ts";
 import { type Arguments, RowRefusal } from "./signature.ts";
 
 export interface UnitOptions extends ConvOptions {
@@ -166,6 +166,7 @@ const torchModules: Readonly<Record<string, Module>> = {
   "nn.AvgPool2d": torch("kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"),
   "nn.AdaptiveAvgPool2d": torch("output_size"),
   "nn.AdaptiveMaxPool2d": torch("output_size"),
+  "nn.BatchNorm2d": torch("num_features", batchNorm),
   "nn.ZeroPad2d": torch("padding"),
   "nn.Flatten": torch("start_dim=1, end_dim=-1"),
   "nn.PixelShuffle": torch("upscale_factor"),
