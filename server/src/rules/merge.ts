@@ -49,16 +49,23 @@ export function opposite(
   return Math.max(0, never >= 0 ? never : found((_, pairs) => pairs.length > 0));
 }
 
-/** `height 28 ≠ 27 and width 28 ≠ 27`; where symbols decide, `height H = 2*(H//2) only when H mod 2 is 0`. */
+/**
+ * `height and width 28 ≠ 27`; where symbols decide, `height H = 2*(H//2) only when H mod 2 is 0`. Where some sizes can
+ * never agree, only those are told.
+ */
 export function differences(a: Tensor, b: Tensor, pairs: readonly AxisPair[], words: Words): string {
-  return listed(
-    pairs.map(([i, j]) => {
-      const [left, right] = [a.dims[i]!, b.dims[j]!];
-      const name = i === channelAxis(a) ? "channels" : axisName(a, i);
-      if (compare(left, right) === "different") return `${name} ${words.dim(left)} ≠ ${words.dim(right)}`;
-      return `${name} ${words.dim(left)} = ${words.dim(right)} only ${condition(left, right)}`;
-    }),
-  );
+  const never = pairs.filter(([i, j]) => compare(a.dims[i]!, b.dims[j]!) === "different");
+  const axes = new Map<string, string[]>();
+  for (const [i, j] of never.length > 0 ? never : pairs) {
+    const [left, right] = [a.dims[i]!, b.dims[j]!];
+    const sizes =
+      never.length > 0
+        ? `${words.dim(left)} ≠ ${words.dim(right)}`
+        : `${words.dim(left)} = ${words.dim(right)} only ${condition(left, right)}`;
+    const name = i === channelAxis(a) ? "channels" : axisName(a, i);
+    axes.set(sizes, [...(axes.get(sizes) ?? []), name]);
+  }
+  return listed([...axes].map(([sizes, names]) => `${listed(names)} ${sizes}`));
 }
 
 /** More residues than this are better counted. */

@@ -11,6 +11,7 @@ import {
   cellsOf,
   exactSize,
   listed,
+  mostPadding,
   numeral,
   offered,
   source,
@@ -110,12 +111,12 @@ const SIDES = [
 ] as const;
 
 /** The least padding more that leaves no remainder, in a form the operator takes. */
-function exactPadding({ input, window }: WindowUse, node: Node | null, axes: number): string | null {
-  const { padBefore, padAfter, stride, kernel } = window;
+function exactPadding(use: WindowUse, node: Node | null, axes: number): string | null {
+  const { input, window } = use;
+  const { padBefore, padAfter, stride } = window;
   const rest = remainder(input, window);
   if (rest === null || typeof padBefore !== "number" || typeof padAfter !== "number") return null;
-  // Pooling refuses padding beyond half its window.
-  const most = accepts(node, "ceil_mode", true) ? Math.floor(kernel / 2) : Number.POSITIVE_INFINITY;
+  const most = mostPadding(node, use);
   const isExact = (changed: Partial<Window>) => remainder(input, { ...window, ...changed }) === 0;
   const each = (padBefore + padAfter + stride - rest) / 2;
   if (Number.isInteger(each) && each <= most && accepts(node, "padding", each)) {

@@ -2,7 +2,7 @@
 import { sub } from "#shared/shape/dim.ts";
 import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
 import { defineRule } from "./rule.ts";
-import { accepts, alike, axesOf, offered, source } from "./wording.ts";
+import { accepts, alike, axesOf, mostPadding, offered, source } from "./wording.ts";
 
 export const windowTooLarge = defineRule({
   code: "window-too-large",
@@ -45,7 +45,7 @@ layers:
 
 function adviceFor(use: WindowUse, axes: string, node: Parameters<typeof accepts>[0]): string {
   const { input, window } = use;
-  const { padBefore, padAfter, kernel } = window;
+  const { padBefore, padAfter } = window;
   if (typeof padBefore !== "number" || typeof padAfter !== "number" || typeof input !== "number") return "";
   const fits = (size: number, changed: Partial<typeof window>) => {
     const output = outputSize(size, { ...window, ...changed });
@@ -53,11 +53,12 @@ function adviceFor(use: WindowUse, axes: string, node: Parameters<typeof accepts
   };
   const options: string[] = [];
   const largest = Math.floor((input + padBefore + padAfter - 1) / window.dilation) + 1;
-  if (largest >= 1 && fits(input, { kernel: largest })) options.push(`a kernel of at most ${largest}`);
+  const smaller = { ...use, window: { ...window, kernel: largest } };
+  const isPadded = Math.max(padBefore, padAfter) <= mostPadding(node, smaller);
+  if (largest >= 1 && isPadded && fits(input, { kernel: largest })) options.push(`a kernel of at most ${largest}`);
   const padding = Math.ceil((effectiveKernel(window) - input) / 2);
-  const isPool = accepts(node, "ceil_mode", true);
-  const padFits = accepts(node, "padding", padding) && fits(input, { padBefore: padding, padAfter: padding });
-  if (padFits && !(isPool && padding > Math.floor(kernel / 2))) options.push(`padding ${padding}`);
+  const isTaken = accepts(node, "padding", padding) && padding <= mostPadding(node, use);
+  if (isTaken && fits(input, { padBefore: padding, padAfter: padding })) options.push(`padding ${padding}`);
   const least = sub(effectiveKernel(window), padBefore + padAfter);
   if (typeof least === "number" && fits(least, {})) options.push(`input ${axes} of at least ${least}`);
   return options.length === 0 ? "" : ` Use ${offered(options)}.`;

@@ -83,6 +83,14 @@ export function accepts(node: Node | null, param: string, value: Plain): boolean
   return type !== undefined && !(type.parse(value) instanceof Refusal);
 }
 
+/** The most cells of padding on one side that the operator takes: half a pooling window, or what its mode can fill. */
+export function mostPadding(node: Node | null, { input, window }: WindowUse): number {
+  if (accepts(node, "ceil_mode", true)) return Math.floor(window.kernel / 2);
+  const mode = node?.attrs.padding_mode;
+  if (mode !== "reflect" && mode !== "circular") return Number.POSITIVE_INFINITY;
+  return typeof input !== "number" ? 0 : mode === "reflect" ? input - 1 : input;
+}
+
 /** `576 = 16·6·6`, or the plain size where there is nothing to multiply. */
 export function factored(size: Dim, factors: readonly Dim[], dim: (dim: Dim) => string): string {
   const shown = factors.length > 1 && String(product(factors)) === String(size);

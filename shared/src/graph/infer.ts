@@ -5,7 +5,7 @@
  * size stays silent because unknown sizes compare as "sometimes".
  */
 import type { Finding, FindingCode, FindingData, Report } from "../ops/finding.ts";
-import { AT_LAYER } from "../ops/finding.ts";
+import { AT_TYPE, atInput } from "../ops/finding.ts";
 import { type Call, type Inference, type Operator, UNARY } from "../ops/op.ts";
 import { add as addDim, type Dim, mul, product } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
@@ -69,7 +69,8 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
 
   const arity = op.inputs ?? UNARY;
   if (inputs.length < arity.least || inputs.length > arity.most) {
-    if (!node.broken) report("wrong-input-count", AT_LAYER, { got: inputs.length, expected: expectedInputs(arity) });
+    const at = inputs.length > arity.most ? atInput(arity.most) : AT_TYPE;
+    if (!node.broken) report("wrong-input-count", at, { got: inputs.length, expected: expectedInputs(arity) });
     return silent();
   }
   reportMissingOutputs(node, graph, reports, report);
@@ -102,7 +103,9 @@ export function finding<C extends FindingCode>(
 
 function expectedInputs({ least, most }: { least: number; most: number }): string {
   if (least === most) return least === 1 ? "1 input" : `${least} inputs`;
-  return most === Number.POSITIVE_INFINITY ? `at least ${least} inputs` : `${least} to ${most} inputs`;
+  return most === Number.POSITIVE_INFINITY
+    ? `at least ${least} input${least === 1 ? "" : "s"}`
+    : `${least} to ${most} inputs`;
 }
 
 /** A reference to the fifth part of a Split into four: only inference knows how many there are. */

@@ -2,7 +2,7 @@
  * Layers with several inputs: elementwise arithmetic with broadcasting, concatenation, and products of tensors.
  * Sources: PyTorch's broadcasting semantics, torch.cat, torch.stack, torch.matmul; keras.layers.Dot.
  */
-import { add, compare, type Dim, isKnown, mul, product, unknown } from "../shape/dim.ts";
+import { add, agreesWhen, compare, type Dim, isKnown, mul, product, unknown } from "../shape/dim.ts";
 import { type Tensor, tensor } from "../shape/tensor.ts";
 import { axisOf, withAxes } from "./axis.ts";
 import { atInput, atParam, type Report } from "./finding.ts";
@@ -28,24 +28,38 @@ function broadcastSize(a: Dim, b: Dim): Dim | null {
   return compare(a, b) === "different" ? null : shared(a, b);
 }
 
-/** Dims of tensors that broadcast together, aligned at their last axes; `mismatch` is the first that cannot. */
+/** Whether two symbolic sizes agree for some inputs only, and it is known for which: worth telling, though no mistake. */
+function isConditional(a: Dim, b: Dim): boolean {
+  return typeof a === "number" && typeof b === "number"
+    ? false
+    : compare(a, b) === "sometimes" && agreesWhen(a, b) !== null;
+}
+
+/**
+ * Dims of tensors that broadcast together, aligned at their last axes; `mismatch` is the first that cannot, `conditional`
+ * the first that only can for some values of its symbols.
+ */
 export function broadcast(shapes: readonly (readonly Dim[])[]): {
   readonly dims: readonly Dim[];
   readonly mismatch: { readonly axis: number; readonly index: number } | null;
+  readonly conditional: { readonly axis: number; readonly index: number } | null;
 } {
   const rank = Math.max(...shapes.map((shape) => shape.length));
   const dims: Dim[] = new Array<Dim>(rank).fill(1);
   let mismatch: { axis: number; index: number } | null = null;
+  let conditional: { axis: number; index: number } | null = null;
   for (const [index, shape] of shapes.entries()) {
     const first = rank - shape.length;
     for (const [place, size] of shape.entries()) {
       const axis = first + place;
-      const merged = broadcastSize(dims[axis]!, size);
+      const before = dims[axis]!;
+      const merged = broadcastSize(before, size);
       if (merged === null) mismatch ??= { axis, index };
+      else if (before !== 1 && size !== 1 && isConditional(before, size)) conditional ??= { axis, index };
       dims[axis] = merged ?? unknown("the inputs differ here");
     }
   }
-  return { dims, mismatch };
+  return { dims, mismatch, conditional };
 }
 
 /** The layout of what several tensors broadcast to: that of the first with the most axes. */
@@ -60,10 +74,9 @@ function arithmetic(name: string, summary: string): Operator {
     params: {},
     inputs: MANY,
     infer({ inputs, report }) {
-      const { dims, mismatch } = broadcast(inputs.map((input) => input.dims));
-      if (mismatch) {
-        report("add-mismatch", atInput(mismatch.index), { dim: mismatch.axis, inputs, index: mismatch.index });
-      }
+      const { dims, mismatch, conditional } = broadcast(inputs.map((input) => input.dims));
+      const at = mismatch ?? conditional;
+      if (at) report("add-mismatch", atInput(at.index), { dim: at.axis, inputs, index: at.index });
       return { outputs: [tensor(dims, widest(inputs).layout)] };
     },
     example: {
@@ -92,20 +105,23 @@ function sameRank(report: Report, inputs: readonly Tensor[]): boolean {
 /** Sizes that must agree between all inputs, with the first that does not reported. `skip` is the concatenated axis. */
 function agreeing(report: Report, inputs: readonly Tensor[], axis: number, skip: number | null): Dim[] {
   const dims = [...inputs[0]!.dims];
-  let reported = false;
+  let mismatch: { dim: number; index: number } | null = null;
+  let conditional: { dim: number; index: number } | null = null;
   for (const [index, input] of inputs.entries()) {
     for (const [dim, size] of input.dims.entries()) {
       if (dim === skip) continue;
       const before = dims[dim]!;
       if (compare(before, size) !== "different") {
+        if (isConditional(before, size)) conditional ??= { dim, index };
         dims[dim] = shared(before, size);
         continue;
       }
-      if (!reported) report("concat-mismatch", atInput(index), { axis, dim, inputs, index });
-      reported = true;
+      mismatch ??= { dim, index };
       dims[dim] = unknown("the inputs differ here");
     }
   }
+  const at = mismatch ?? conditional;
+  if (at) report("concat-mismatch", atInput(at.index), { axis, inputs, ...at });
   return dims;
 }
 
