@@ -120,9 +120,23 @@ function enlargingWindow(axis: number, input: Dim, output: Dim, taps: number): W
   return { axis, input, output, window, outputPadding: 0 };
 }
 
-function everyWindow(uses: readonly (WindowUse | null)[]): { readonly windows?: readonly WindowUse[] } {
+/** What infer returns of windows: only where every spatial axis has one. */
+function everyWindow(input: Tensor, uses: readonly (WindowUse | null)[]): { readonly windows?: readonly WindowUse[] } {
   const windows = uses.filter((use) => use !== null);
-  return windows.length === uses.length ? { windows } : {};
+  return windows.length === spatialAxes(input).length ? { windows } : {};
+}
+
+function unreadable(input: Tensor, axes: readonly number[], why: string): Inference {
+  return { outputs: [withDims(input, new Map(axes.map((axis) => [axis, unknown(why)])))] };
+}
+
+/** Why no output of these sizes can be computed; fatal where PyTorch refuses it. */
+function emptiness(mode: Mode, before: readonly Dim[], after: readonly Dim[]): { why: string; fatal: boolean } | null {
+  const least = Math.min(...[...before, ...after].filter((size) => typeof size === "number"));
+  if (least >= 1) return null;
+  // Area is adaptive pooling inside, which may give nothing at all.
+  const fatal = mode !== "area" || least < 0 || before.includes(0);
+  return { why: fatal ? "sizes must be at least 1" : "the size is rounded down to 0", fatal };
 }
 
 function resize(name: string): Operator {
@@ -143,34 +157,21 @@ function resize(name: string): Operator {
       const input = inputs[0]!;
       const axes = resizedAxes(input);
       if (!checkResize(name, attrs, input, axes.length, report)) {
-        return {
-          outputs: [withDims(input, new Map(axes.map((axis) => [axis, unknown("the size could not be read")])))],
-        };
+        return unreadable(input, axes, "the size could not be read");
       }
       const { size, scale_factor: factor, mode } = attrs;
-      const sizes = new Map(
-        axes.map((axis, index) => {
-          const n = input.dims[axis]!;
-          return [axis, size === null ? scaled(n, at(factor!, index)) : at(size, index)] as const;
-        }),
-      );
-      const output = withDims(input, sizes);
-      const least = Math.min(
-        ...axes.flatMap((axis) => [sizes.get(axis)!, input.dims[axis]!]).filter((n) => typeof n === "number"),
-      );
-      if (least < 1) {
-        // Area is adaptive pooling inside, which may give nothing at all.
-        const fatal = mode !== "area" || least < 0 || axes.some((axis) => input.dims[axis] === 0);
-        const why = fatal ? "sizes must be at least 1" : "the size is rounded down to 0";
-        report("empty-output", size === null ? atParam("scale_factor") : atParam("size"), { output, fatal, why });
-        if (fatal) return { outputs: [withDims(input, new Map(axes.map((axis) => [axis, unknown(why)])))] };
+      const before = axes.map((axis) => input.dims[axis]!);
+      const after = before.map((n, index) => (size === null ? scaled(n, at(factor!, index)) : at(size, index)));
+      const output = withDims(input, new Map(axes.map((axis, index) => [axis, after[index]!])));
+      const empty = emptiness(mode, before, after);
+      if (empty) {
+        report("empty-output", atParam(size === null ? "scale_factor" : "size"), { output, ...empty });
+        if (empty.fatal) return unreadable(input, axes, empty.why);
       }
+      if (attrs.align_corners === true) return { outputs: [output] };
       const taps = tapsOf(mode);
-      const even =
-        attrs.align_corners === true
-          ? []
-          : axes.map((axis) => enlargingWindow(axis, input.dims[axis]!, sizes.get(axis)!, taps));
-      return { outputs: [output], ...(attrs.align_corners === true ? {} : everyWindow(even)) };
+      const uses = axes.map((axis, index) => enlargingWindow(axis, before[index]!, after[index]!, taps));
+      return { outputs: [output], ...everyWindow(input, uses) };
     },
     field: "all",
     example: { attrs: { scale_factor: 2 }, inputs: [[1, 3, 8, 8]], output: [1, 3, 16, 16] },
@@ -220,7 +221,7 @@ const pixelShuffle = defineOp({
       dims.set(axis, output);
       return { axis, input: n, output, window: makeWindow({ kernel: factor, stride: factor }), outputPadding: 0 };
     });
-    return { outputs: [withDims(input, dims)], windows };
+    return { outputs: [withDims(input, dims)], ...everyWindow(input, windows) };
   },
   example: { attrs: { upscale_factor: 2 }, inputs: [[1, 8, 5, 5]], output: [1, 2, 10, 10] },
 });
@@ -253,7 +254,7 @@ const pixelUnshuffle = defineOp({
       dims.set(axis, output);
       return { axis, input: n, output, window: makeWindow({ kernel: factor, stride: factor }) };
     });
-    return { outputs: [withDims(input, dims)], windows };
+    return { outputs: [withDims(input, dims)], ...everyWindow(input, windows) };
   },
   example: { attrs: { downscale_factor: 2 }, inputs: [[1, 2, 10, 10]], output: [1, 8, 5, 5] },
 });
