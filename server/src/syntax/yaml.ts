@@ -150,12 +150,13 @@ export class YamlBuilder extends TreeBuilder {
     const bracket = this.text[this.innermost];
     const closer = bracket === "{" ? "}" : bracket === "[" ? "]" : null;
     if (closer === null) {
-      this.close(this.cursor);
+      // In a broken text a key's tag can stand before the map that the parser makes of it.
+      this.close(Math.max(this.cursor, this.innermost));
       return;
     }
     let at = this.skipBlanks(Math.max(this.cursor, this.innermost + 1));
     while (this.text[at] === ",") at = this.skipBlanks(at + 1);
-    this.close(this.text[at] === closer ? at + 1 : this.cursor);
+    this.close(this.text[at] === closer ? at + 1 : Math.max(this.cursor, this.innermost));
   }
 
   /** The result. `more` says that another document follows, which is not checked. */
