@@ -195,7 +195,7 @@ function scan(text: string, start: number, stop: number): { quote: number | null
       continue;
     }
     if (fresh && (char === '"' || char === "'")) {
-      const pattern = char === '"' ? /"(?:[^"\\]|\\[^])*"/y : /'(?:[^']|'')*'/y;
+      const pattern = char === '"' ? /"(?:[^"\\]|\\[\s\S])*"/y : /'(?:[^']|'')*'/y;
       pattern.lastIndex = index;
       if (!pattern.test(lines)) return { quote: start + index, brackets, end };
       index = pattern.lastIndex - 1;
