@@ -1,0 +1,82 @@
+/**
+ * `npm run bench`: how fast ConvLint is, as ratios where a ratio says more than milliseconds. Prints, never fails: times on
+ * a shared machine are no test.
+ */
+import { statSync } from "node:fs";
+import { load } from "js-yaml";
+import { parse as parseWithYaml } from "yaml";
+import { analyse } from "#server/analysis.ts";
+import { problems } from "#server/features/diagnostics.ts";
+import { inlayHints } from "#server/features/inlayHints.ts";
+import { readSettings } from "#shared/settings.ts";
+import { dist, ensureBuilt } from "../harness/build.ts";
+import { median, race } from "./measure.ts";
+import { foreignJson, nativeModel } from "./models.ts";
+import { startToHints } from "./server.ts";
+
+const PATH = "model.cnn.yaml";
+const { settings } = readSettings({});
+
+/** Everything an editor shows after a keystroke. */
+function check(text: string): number {
+  const analysis = analyse(text, PATH);
+  if (!analysis) throw new Error("the text is no model");
+  const hints = inlayHints(analysis, settings.hints, { start: 0, end: text.length });
+  return hints.length + problems(analysis, settings.rules).length;
+}
+
+function row(what: string, value: string, goal = ""): void {
+  console.log(`${what.padEnd(64)} ${value.padStart(14)}  ${goal}`);
+}
+
+const ms = (value: number) => `${value < 1 ? value.toFixed(3) : value.toFixed(2)} ms`;
+
+row("medians, contestants in turns; Node " + process.version, "measured", "goal");
+
+{
+  const text = nativeModel(100);
+  const times = race({
+    hints: () => check(text),
+    load: () => load(text),
+    yaml: () => parseWithYaml(text),
+  });
+  row("100 layers: text to hints", ms(times.hints));
+  row("  against js-yaml's load of the same text", `${(times.hints / times.load).toFixed(2)} ×`, "≤ 1.5 ×");
+  row("  against yaml's parse, for information", `${(times.hints / times.yaml).toFixed(2)} ×`);
+}
+
+{
+  const text = foreignJson(1 << 20);
+  const path = "data.json";
+  if (analyse(text, path)) throw new Error("the document passes for a model");
+  row("1 MB of JSON: decide that it is no model", ms(race({ decide: () => analyse(text, path) }).decide), "≤ 0.2 ms");
+}
+
+{
+  const text = nativeModel(1000);
+  const at = text.indexOf("out_channels: ") + "out_channels: ".length;
+  let turn = 0;
+  const keystroke = () => check(`${text.slice(0, at)}${(turn++ % 9) + 1}${text.slice(at)}`);
+  row("1,000 layers: check again after a keystroke", ms(race({ keystroke }).keystroke), "≤ 16 ms");
+}
+
+{
+  const [small, middle, large] = [nativeModel(100), nativeModel(1000), nativeModel(10_000)];
+  const times = race(
+    { small: () => check(small), middle: () => check(middle), large: () => check(large) },
+    { rounds: 30, seconds: 10 },
+  );
+  const each = (time: number, layers: number) => `${((time / layers) * 1000).toFixed(2)} µs`;
+  row("per layer, of 100", each(times.small, 100));
+  row("per layer, of 1,000", each(times.middle, 1000));
+  row("per layer, of 10,000", each(times.large, 10_000), "the same: linear");
+}
+
+await ensureBuilt();
+{
+  const text = nativeModel(100);
+  const times: number[] = [];
+  for (let round = 0; round < 9; round++) times.push(await startToHints(text));
+  row("server: process start to first hints", ms(median(times)), "≤ 300 ms");
+}
+row("server: minified bundle", `${(statSync(dist("server.js")).size / 1000).toFixed(0)} kB`, "≤ 600 kB");
