@@ -6,7 +6,7 @@ import type { Finding, Report } from "#shared/ops/finding.ts";
 import { operators } from "#shared/ops/index.ts";
 import { decodeAttrs, type Inference } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
-import { product } from "#shared/shape/dim.ts";
+import { type Dim, product, symbol, unknown } from "#shared/shape/dim.ts";
 import { CHANNELS_FIRST, tensor } from "#shared/shape/tensor.ts";
 import { effectiveKernel } from "#shared/shape/window.ts";
 
@@ -175,6 +175,47 @@ describe("windowed operators", () => {
     assert.deepEqual(cropped.outputs[0]!.dims, [1, 2, 8, 8]);
     assert.deepEqual(seen(cropped, 0), [1, 1]);
     assert.deepEqual(seen(padded, 0), [-1, -1]);
+  });
+
+  it("never throws, and says no size that cannot be, whatever is written", () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const one = fc.constantFrom(0, 1, 2, 3, 7, -1, 0.5, 1.7, 2 ** 31, 2 ** 52, most, -most, 1e308, 5e-324, true, null);
+    const word = fc.constantFrom(
+      "same",
+      "valid",
+      "same_upper",
+      "same_lower",
+      "reflect",
+      "circular",
+      "bilinear",
+      "area",
+    );
+    const map = fc.dictionary(fc.constantFrom("top", "left", "back", "total"), one);
+    const value = fc.oneof(one, one, word, map, fc.array(one, { maxLength: 4 })) as fc.Arbitrary<Plain>;
+    const size = fc.constantFrom<Dim>(0, 1, 2, 3, 12, 2 ** 31, most, symbol("N"), symbol("H"), unknown("a test"));
+    const layout = fc.record({ batched: fc.boolean(), channels: fc.constantFrom("first" as const, "last" as const) });
+    const windowed = [...operators.values()].filter(({ name }) =>
+      /Conv|Pool|Pad|Upsample|Pixel|[Ff]old|Crop/.test(name),
+    );
+    for (const op of windowed) {
+      const known = Object.keys(op.params);
+      const written = fc.dictionary(fc.constantFrom(...known), value);
+      fc.assert(
+        fc.property(written, fc.array(size, { maxLength: 5 }), layout, (values, dims, arranged) => {
+          const accepted = Object.entries(values).filter(([name, each]) => {
+            return decodeAttrs(op, new Map([[name, each]])).problems.every((problem) => problem.name !== name);
+          });
+          const required = Object.entries(op.example.attrs).filter(([name]) => op.params[name].required);
+          const { attrs, problems } = decodeAttrs(op, new Map([...required, ...accepted]));
+          assert.deepEqual(problems, []);
+          const call = { attrs, inputs: [tensor(dims, arranged)], report: () => {}, flattenedFrom: () => undefined };
+          for (const dim of op.infer(call).outputs.flatMap((output) => output.dims)) {
+            assert.ok(typeof dim !== "number" || (Number.isSafeInteger(dim) && dim >= 0), `${op.name}: ${dim}`);
+          }
+        }),
+        { numRuns: 200 },
+      );
+    }
   });
 
   it("grades what a stride loses", () => {

@@ -99,7 +99,10 @@ function at(value: number | readonly number[], index: number): number {
 
 /** ⌊n·factor⌋ in double precision, as PyTorch computes it; exact for a symbolic n where the factor is a fraction of 2ᵏ. */
 function scaled(n: Dim, factor: number): Dim {
-  if (typeof n === "number") return Math.floor(n * factor);
+  if (typeof n === "number") {
+    const size = Math.floor(n * factor);
+    return Number.isSafeInteger(size) ? size : unknown("larger than 2^53");
+  }
   for (let divisor = 1; divisor <= 1024; divisor *= 2) {
     if (Number.isSafeInteger(factor * divisor)) return floorDiv(mul(n, factor * divisor), divisor);
   }

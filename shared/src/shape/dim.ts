@@ -209,6 +209,8 @@ export function ceilDiv(a: Dim, m: number): Dim {
 /** a mod m in [0, m), or null where it depends on a symbol or is unknown. */
 export function mod(a: Dim, m: number): number | null {
   if (typeof a === "number") return ((a % m) + m) % m;
+  // A product of user's factors may be too large to divide by; then nothing is known of the rest.
+  if (m > Number.MAX_SAFE_INTEGER) return null;
   const rest = sub(a, mul(floorDiv(a, m), m));
   return typeof rest === "number" ? rest : null;
 }
@@ -218,7 +220,7 @@ export function exactQuotient(a: Dim, b: Dim): Dim | null {
   if (a instanceof Unknown) return a;
   if (b instanceof Unknown) return b;
   if (typeof b === "number") {
-    if (b <= 0) return null;
+    if (b <= 0 || b > Number.MAX_SAFE_INTEGER) return null;
     return mod(a, b) === 0 ? floorDiv(a, b) : null;
   }
   if (b.terms.size !== 1) return a.toString() === b.toString() ? 1 : null;
