@@ -26,10 +26,13 @@ layers:
     const param = node ? words.param(node.op.name, data.param) : data.param;
     const optional = node?.op.params[data.param]?.required === false;
     const op = node ? words.op(node.op.name) : "the layer";
-    return (
+    const said =
       `${op} takes ${counted(data.written, "channel")} but gets ${words.dim(data.actual)} ` +
-      `from ${branch(context, index, data.input)}; set ${param}: ${words.dim(data.actual)}${optional ? " or leave it out" : ""}.`
-    );
+      `from ${branch(context, index, data.input)}`;
+    // Some builders work the count out themselves, and get it wrong where a layer gives another than it declares.
+    const isWritten = node?.origin.params.has(data.param) !== false;
+    if (!isWritten) return `${said}: the model builder reckons with ${data.written} there.`;
+    return `${said}; set ${param}: ${words.dim(data.actual)}${optional ? " or leave it out" : ""}.`;
   },
   related: (context) => source(context, context.data.input),
 });

@@ -2,7 +2,7 @@
  * Findings → diagnostics: every rule by its code, and the one function that puts words, severity and place to findings.
  */
 import { deadLayers } from "#shared/graph/dead.ts";
-import { type Graph, type Node, ownerOf } from "#shared/graph/graph.ts";
+import { type Graph, isComposite, type Node, ownerOf } from "#shared/graph/graph.ts";
 import type { ShapeReport } from "#shared/graph/infer.ts";
 import type { Finding, FindingCode, Range } from "#shared/ops/finding.ts";
 import type { Words } from "../dialects/dialect.ts";
@@ -151,13 +151,23 @@ function describe(found: Finding, graph: Graph, report: ShapeReport, words: Word
   const related = rule.related?.(context) ?? [];
   return {
     code: found.code,
-    severity: rule.grade?.(context) ?? rule.severity,
+    severity: found.assumed ? "hint" : (rule.grade?.(context) ?? rule.severity),
     range,
-    message: found.during ? `${rule.message(context)} This is ${found.during}.` : rule.message(context),
+    message: [rule.message(context), ...circumstances(found, node, graph)].join(" "),
     related: related.map((place) => ({ ...place, range: visible(place.range) })),
     layer: layerAt(graph, node, range),
     ...(rule.tag ? { tag: rule.tag } : {}),
   };
+}
+
+/** Where inside a module of the file it is, in which run, and how sure. */
+function circumstances({ during, assumed }: Finding, node: Node | null, graph: Graph): string[] {
+  const said: string[] = [];
+  const layer = node ? ownerOf(graph, node.id) : undefined;
+  if (node && layer && isComposite(graph, layer)) said.push(`(Inside ${layer.name} ${layer.type}: ${node.scope}.)`);
+  if (during) said.push(`This is ${during}.`);
+  if (assumed) said.push("The sizes follow from a layer ConvLint does not know.");
+  return said;
 }
 
 /** The text a finding is about: the parameter or input where it is written, else the layer's type, never its whole line. */

@@ -1,7 +1,7 @@
 /**
  * The sentences rules share: lists, axes, the window formula with its numbers, and how a branch is called.
  */
-import { type Node, ownerOf, type Ref } from "#shared/graph/graph.ts";
+import { isComposite, type Node, ownerOf, type Ref } from "#shared/graph/graph.ts";
 import type { FindingCode } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { Refusal } from "#shared/ops/param.ts";
@@ -110,6 +110,7 @@ export function nameOf(id: number, { graph, words }: AnyContext): string {
   if (!node) return "?";
   const layer = ownerOf(graph, id);
   if (layer && layer.nodes.end - layer.nodes.first === 1) return layer.name;
+  if (layer && isComposite(graph, layer) && layer.outputs.some((ref) => ref?.node === id)) return layer.name;
   if (node.op.name === "Input") return node.scope === "input" ? "the input" : node.scope;
   return `${words.op(node.op.name)} ${node.scope}`;
 }

@@ -2,7 +2,7 @@
  * Layers whose work reaches no output of the model: dead code of a network.
  */
 import { AT_LAYER, AT_TYPE, atRange, type Finding } from "../ops/finding.ts";
-import { type Graph, type Layer, type Node, ownerOf } from "./graph.ts";
+import { type Graph, isComposite, type Layer, type Node, ownerOf } from "./graph.ts";
 import { finding } from "./infer.ts";
 
 /** One finding per unread end: a chain that leads nowhere is one mistake, stated at its last layer. */
@@ -17,6 +17,8 @@ export function deadLayers(graph: Graph): Finding[] {
   for (const node of graph.nodes) {
     if (live.has(node.id) || read.has(node.id)) continue;
     const layer = ownerOf(graph, node.id);
+    // Branches inside a module that only its training reads are no layers of the file.
+    if (layer && isComposite(graph, layer) && isPartlyLive(layer, live)) continue;
     findings.push(finding("dead-layer", node.id, placeOf(layer, live), { only: onlyFor(node, graph, live) }));
   }
   return findings;
@@ -55,7 +57,10 @@ function onlyFor(end: Node, graph: Graph, live: ReadonlySet<number>): number[] {
 function placeOf(layer: Layer | undefined, live: ReadonlySet<number>): Finding["at"] {
   if (!layer) return AT_LAYER;
   const { first, end } = layer.nodes;
-  if (end - first === 1) return AT_TYPE;
-  for (let id = first; id < end; id++) if (live.has(id)) return AT_TYPE;
-  return atRange(layer.range);
+  return end - first === 1 || isPartlyLive(layer, live) ? AT_TYPE : atRange(layer.range);
+}
+
+function isPartlyLive({ nodes: { first, end } }: Layer, live: ReadonlySet<number>): boolean {
+  for (let id = first; id < end; id++) if (live.has(id)) return true;
+  return false;
 }

@@ -87,3 +87,8 @@ export function ownerOf(graph: Graph, node: number): Layer | undefined {
   }
   return known.get(node);
 }
+
+/** Whether a layer is one module of the file that stands for several operators, all written in the same place. */
+export function isComposite(graph: Graph, { nodes }: Layer): boolean {
+  return nodes.end - nodes.first > 1 && graph.nodes[nodes.first]!.origin === graph.nodes[nodes.end - 1]!.origin;
+}

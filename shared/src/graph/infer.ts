@@ -33,6 +33,8 @@ export interface NodeReport {
   readonly cost: Cost;
   /** Per spatial axis, outermost first; null: sees the whole input, or is not known. */
   readonly field: readonly Field[] | null;
+  /** Its sizes follow from an assumption about a layer nobody knows. */
+  readonly assumed?: true;
 }
 
 export interface ShapeReport {
@@ -64,7 +66,8 @@ export function infer(graph: Graph, preset: readonly Finding[] = []): ShapeRepor
 function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], findings: Finding[]): NodeReport {
   const op: Operator = node.op;
   const inputs = node.inputs.map((ref) => (ref ? outputOf(ref, reports) : null));
-  const report: Report = (code, at, data) => findings.push(finding(code, node.id, at, data));
+  const assumed = node.inputs.some((ref) => ref && reports[ref.node]?.assumed) ? { assumed: true as const } : {};
+  const report: Report = (code, at, data) => findings.push({ ...finding(code, node.id, at, data), ...assumed });
   const silent = (): NodeReport => ({ inputs, outputs: [], inference: null, cost: NO_COST, field: null });
 
   const arity = op.inputs ?? UNARY;
@@ -89,6 +92,7 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
     inference,
     cost: costOf(inference, node.tied === true),
     field: fieldOf(op, inference, node.inputs, tensors, reports),
+    ...(inference.assumed ? { assumed: true } : assumed),
   };
 }
 

@@ -107,6 +107,8 @@ export type Finding = {
     readonly data: FindingData[C];
     /** Where another run than the model's own input fails: "in the builder's own 256×256 pass". */
     readonly during?: string;
+    /** The sizes it speaks of follow from a layer nobody knows: it may be wrong, and is no more than a hint. */
+    readonly assumed?: true;
   };
 }[FindingCode];
 

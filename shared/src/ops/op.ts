@@ -32,6 +32,8 @@ export interface Inference {
   readonly weights?: readonly WeightSpec[];
   /** Multiply-accumulates for one sample (batch counted as 1). Absent means none. */
   readonly macs?: Dim;
+  /** The outputs are what such a layer usually gives, not what it is known to give. */
+  readonly assumed?: true;
 }
 
 /** How many inputs an operator takes. */

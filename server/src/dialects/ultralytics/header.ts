@@ -149,7 +149,7 @@ function scalingOf(root: MapTree, wanted: string, report: Report): Scaling {
 }
 
 function activationAt(tree: Tree | undefined, report: Report): string {
-  if (!tree || tree.kind !== "scalar" || typeof tree.value !== "string") return "SiLU";
+  if (tree?.kind !== "scalar" || typeof tree.value !== "string") return "SiLU";
   const found = activationOf(tree.value);
   if (found && operators.has(found)) return found;
   report("bad-value", atRange(tree.range), {

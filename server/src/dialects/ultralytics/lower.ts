@@ -159,7 +159,7 @@ class Model {
       given,
       repeats,
       many: fromTree.kind === "list",
-      from: fromTree.range,
+      from: { value: plain(fromTree), range: fromTree.range },
       sources: sources.map(({ built, range }) => ({ width: built.width!, range })),
       previous: this.before(index).width ?? 0,
       scaling: this.header.scaling,
@@ -173,7 +173,7 @@ class Model {
       prepared = module.rule(row);
       if (name === "C3k2" || name === "A2C2f" || name === "C2fCIB") this.site.legacy = false;
       const bound = Arguments.bind(name, module.parameters, prepared.args);
-      origin = { ...bare, params: placesOf(bound, argsTree, fromTree) };
+      origin = { ...bare, params: placesOf(bound, argsTree) };
       const count = prepared.repeatsInside ? 1 : Number(repeats.value);
       let values: readonly Value[] = inputs.map(({ value }) => value);
       let value: Value = null;
@@ -308,11 +308,10 @@ function atOf(at: RowRefusal["at"]): At {
   return typeof at === "string" ? atParam(at) : atRange(at);
 }
 
-/** Where the row writes what the inner operators take; their input channels come from the layer that `from` names. */
-function placesOf(bound: Arguments, args: Tree, from: Tree): Origin["params"] {
+/** Where the row writes what the inner operators take. */
+function placesOf(bound: Arguments, args: Tree): Origin["params"] {
   const items = (args as ListTree).items;
   const places = new Map<string, { readonly value: Range; readonly items?: readonly Range[] }>();
-  places.set("in_channels", { value: from.range });
   for (const [name, range] of bound.places()) {
     const tree = items.find((item) => item.range === range);
     places.set(

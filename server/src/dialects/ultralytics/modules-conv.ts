@@ -137,6 +137,10 @@ function transposed(
 const down = unary(base, "c1, c2", (b, x, a) => {
   const [c1, c2] = widths(a);
   const half = Math.floor(c2 / 2);
+  if (c1 % 2 !== 0) {
+    const why = "the two halves go through branches of equal width";
+    throw new RowRefusal("not-divisible", undefined, { what: "input channels", size: c1, by: 2, why });
+  }
   const [left, right] = b.chunk(b.avgPool("avg", x, 2, 1), 2);
   const y = unit(b.at("cv1"), left!, Math.floor(c1 / 2), half, { k: 3, s: 2, p: 1 });
   const pooled = b.maxPool("max", right ?? null, 3, 2, 1);

@@ -343,7 +343,7 @@ const dsc3k2Rule: Rule = (row) => {
 /** HyperACE reads three maps; the width and the hyperedges follow the scale. */
 const hyperRule: Rule = (row) => {
   const middle = row.sources[1]?.width;
-  const { args, width } = repeated({ ...row, many: false, sources: [{ width: middle ?? 0, range: row.from }] });
+  const { args, width } = repeated({ ...row, many: false, sources: [{ width: middle ?? 0, range: row.from.range }] });
   const rest = [...args];
   const edges = rest[3];
   const gain = row.scaling.letter === "n" ? 0.5 : row.scaling.letter === "x" ? 1.5 : 1;
@@ -357,7 +357,7 @@ const isLarge = (row: Row): boolean => forced(row.scaling.letter, "lx");
 const downsampleRule: Rule = (row) => {
   const prepared = times((r) => (isLarge(r) ? 1 : 2))(row);
   const source = row.sources[0]!;
-  const args = [{ value: source.width as number, range: source.range }, ...row.given];
+  const args = [{ value: source.width as number }, ...row.given];
   return { ...prepared, args: isLarge(row) ? [...args, { value: false }] : args };
 };
 

@@ -22,7 +22,7 @@ export interface Row {
   readonly repeats: Argument;
   /** `from` is written as a list. */
   readonly many: boolean;
-  readonly from: Range;
+  readonly from: { readonly value: Plain; readonly range: Range };
   /** Recorded widths of the sources, and where each is written. */
   readonly sources: readonly { readonly width: Width; readonly range: Range }[];
   /** What the row before recorded. */
@@ -87,20 +87,20 @@ export function tensorOf(value: Value | undefined): Wire {
 function sourceWidth(row: Row): Argument & { readonly value: number } {
   const source = row.sources[0];
   if (row.many || !source) {
-    throw new RowRefusal("bad-value", row.from, {
+    throw new RowRefusal("bad-value", row.from.range, {
       name: "from",
-      value: null,
+      value: row.from.value,
       expected: `one layer: ${row.module} takes one input`,
     });
   }
   if (typeof source.width !== "number") {
     throw new RowRefusal("bad-value", source.range, {
       name: "from",
-      value: null,
+      value: row.from.value,
       expected: `a layer with one output: only CBFuse reads a list of tensors`,
     });
   }
-  return { value: source.width, range: source.range };
+  return { value: source.width };
 }
 
 function argument(row: Row, index: number, name: string): Argument {
@@ -150,7 +150,10 @@ export const c3k2Rule: Rule = (row) => {
   const prepared = repeated(row);
   if (!forced(row.scaling.letter, "mlx")) return prepared;
   const args = [...prepared.args];
-  if (args.length < 4) throw new RowRefusal("missing-parameter", undefined, { name: "c3k", of: row.module });
+  if (args.length < 4) {
+    const where = row.scaling.letter ? `at scale ${row.scaling.letter}` : "in a file without a scale";
+    throw new RowRefusal("missing-parameter", undefined, { name: "c3k", of: `${row.module} ${where}` });
+  }
   args[3] = { ...args[3]!, value: true };
   return { ...prepared, args };
 };
@@ -197,15 +200,19 @@ export const batchNorm: Rule = (row) => ({ args: [sourceWidth(row)], width: row.
 
 function sourceWidths(row: Row): number[] {
   if (!row.many) {
-    throw new RowRefusal("bad-value", row.from, {
+    throw new RowRefusal("bad-value", row.from.range, {
       name: "from",
-      value: null,
+      value: row.from.value,
       expected: `a list of layers for ${row.module}, e.g. [-1, 6]`,
     });
   }
   return row.sources.map(({ width, range }) => {
     if (typeof width === "number") return width;
-    throw new RowRefusal("bad-value", range, { name: "from", value: null, expected: "a layer with one output" });
+    throw new RowRefusal("bad-value", range, {
+      name: "from",
+      value: row.from.value,
+      expected: "a layer with one output",
+    });
   });
 }
 
@@ -234,7 +241,12 @@ export const splitLinear: Rule = (row) => {
 
 /** A head: `[*args, reg_max, end2end, [widths]]`. */
 export const detect: Rule = (row) => ({
-  args: [...row.given, { value: row.regMax }, { value: row.end2end }, { value: sourceWidths(row), range: row.from }],
+  args: [
+    ...row.given,
+    { value: row.regMax },
+    { value: row.end2end },
+    { value: sourceWidths(row), range: row.from.range },
+  ],
   width: row.previous,
 });
 
@@ -244,7 +256,7 @@ export const segment: Rule = (row) =>
 
 /** A head of the older builders: `[*args, [widths]]`. */
 export const widthsLast: Rule = (row) => ({
-  args: [...row.given, { value: sourceWidths(row), range: row.from }],
+  args: [...row.given, { value: sourceWidths(row), range: row.from.range }],
   width: row.previous,
 });
 
@@ -256,7 +268,7 @@ export function widthsLastScaled(index: number): Rule {
 
 /** `[args[0], [widths], *rest]`. */
 export const widthsSecond: Rule = (row) => ({
-  args: [argument(row, 0, "nc"), { value: sourceWidths(row), range: row.from }, ...row.given.slice(1)],
+  args: [argument(row, 0, "nc"), { value: sourceWidths(row), range: row.from.range }, ...row.given.slice(1)],
   width: row.previous,
 });
 
