@@ -2,12 +2,11 @@
 import { spawn } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
-import { dist } from "../harness/build.ts";
 
-/** Milliseconds until a new server has answered with the hints of `text`. */
-export async function startToHints(text: string): Promise<number> {
+/** Milliseconds until a new process of `server` (a path) has answered with the hints of `text`. */
+export async function startToHints(server: string, text: string): Promise<number> {
   const start = performance.now();
-  const child = spawn(process.execPath, [dist("server.js"), "--stdio"], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [server, "--stdio"], { stdio: ["pipe", "pipe", "inherit"] });
   const connection = createMessageConnection(
     new StreamMessageReader(child.stdout),
     new StreamMessageWriter(child.stdin),
