@@ -9,7 +9,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,13 +27,14 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const out = join(here, ".out");
 const IMAGES = ["hints", "tooltip", "problems"];
 
-/** A quiet window: no welcome, nothing that asks the network, the same theme everywhere. */
+/** A quiet window: no welcome, nothing that asks the network, nothing saved unasked. */
 const USER_SETTINGS = {
   "chat.disableAIFeatures": true,
   "editor.minimap.enabled": false,
   "extensions.autoCheckUpdates": false,
   "extensions.autoUpdate": false,
   "extensions.ignoreRecommendations": true,
+  "files.autoSave": "off", // on by default in browsers
   "telemetry.telemetryLevel": "off",
   "workbench.enableExperiments": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -73,7 +74,9 @@ export async function runInVsCode(executable) {
   const [user, extensions] = [join(profile, "user"), join(profile, "extensions")];
   mkdirSync(join(user, "User"), { recursive: true });
   writeFileSync(join(user, "User", "settings.json"), JSON.stringify(USER_SETTINGS));
-  const launchArgs = [join(here, "workspace"), `--user-data-dir=${user}`, `--extensions-dir=${extensions}`];
+  const workspace = join(profile, "workspace"); // a copy, so that no test can touch the files in the repository
+  cpSync(join(here, "workspace"), workspace, { recursive: true });
+  const launchArgs = [workspace, `--user-data-dir=${user}`, `--extensions-dir=${extensions}`];
   try {
     if (executable.endsWith(".mjs"))
       launchArgs.push(`--install-extension=${vsix}`); // a stand-in installs as it starts

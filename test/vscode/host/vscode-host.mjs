@@ -127,7 +127,10 @@ const actions = (page) => ({
   "/press": ({ key }) => page.keyboard.press(key),
   "/type": ({ text }) => page.keyboard.type(text),
   "/screenshot": async ({ name }) => {
-    await page.screenshot({ path: join(process.env.VSCODE_HOST_SHOTS ?? tmpdir(), `${name}.png`) });
+    await page.screenshot({
+      animations: "disabled",
+      path: join(process.env.VSCODE_HOST_SHOTS ?? tmpdir(), `${name}.png`),
+    });
   },
 });
 
