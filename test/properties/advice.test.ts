@@ -95,9 +95,69 @@ describe("advice", () => {
             }
           }
         }),
-        { numRuns: 1500 },
+        { numRuns: 600 },
       );
-      assert.ok(followed > 100, `only ${followed} pieces of advice were followed`);
+      assert.ok(followed > 50, `only ${followed} pieces of advice were followed`);
     });
   }
+
+  const count = fc.integer({ min: 1, max: 60 });
+
+  it("of groups-divide holds where it is followed", () => {
+    const grouped = (input: number, output: number, groups: number) => `cnn: 1
+input: [${input}, 8, 8]
+layers: [{type: Conv2d, out_channels: ${output}, kernel_size: 3, groups: ${groups}}]
+`;
+    fc.assert(
+      fc.property(count, count, count, (input, output, groups) => {
+        for (const message of messages(grouped(input, output, groups), "groups-divide")) {
+          const better = /Use groups: (\d+)(?: or (\d+))?\.$/.exec(message);
+          assert.ok(better, message);
+          for (const choice of better.slice(1).filter(Boolean)) {
+            assert.deepEqual(messages(grouped(input, output, Number(choice)), "groups-divide"), [], message);
+          }
+        }
+      }),
+    );
+  });
+
+  it("of add-mismatch holds where it is followed", () => {
+    let followed = 0;
+    const side = fc.record({ channels: fc.integer({ min: 2, max: 9 }), height: count, width: count });
+    const pair = fc.oneof(
+      fc.tuple(side, side),
+      // As in a residual block: the sizes of the main branch are those of a stride.
+      fc
+        .tuple(side, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 2, max: 9 }))
+        .map(
+          ([shortcut, stride, channels]) =>
+            [
+              { channels, height: Math.ceil(shortcut.height / stride), width: Math.ceil(shortcut.width / stride) },
+              shortcut,
+            ] as const,
+        ),
+    );
+    fc.assert(
+      fc.property(pair, ([a, b]) => {
+        const head = `cnn: 1
+input:
+  a: [${a.channels}, ${a.height}, ${a.width}]
+  b: [${b.channels}, ${b.height}, ${b.width}]
+layers:
+`;
+        for (const message of messages(`${head}  - {type: Add, from: [a, b]}\n`, "add-mismatch")) {
+          const project = /Project (a|b) with a Conv2d \((.*)\)\.$/.exec(message);
+          if (!project) continue;
+          followed++;
+          const [, name, params] = project;
+          const mended = `${head}  - {type: Conv2d, ${params}, from: ${name}}
+  - {type: Add, from: [-1, ${name === "a" ? "b" : "a"}]}
+`;
+          assert.deepEqual(messages(mended, "add-mismatch"), [], message);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    assert.ok(followed > 40, `only ${followed} pieces of advice were followed`);
+  });
 });

@@ -87,7 +87,8 @@ class Lowering {
       path: "",
       names: new Map(inputs),
       byIndex: [],
-      entry: inputs.slice(0, 1).map(([, ref]) => ref),
+      // A missing input was reported: the first layer reads something not known.
+      entry: inputs.length > 0 ? inputs.slice(0, 1).map(([, ref]) => ref) : [null],
       env: header.vars,
       depth: 0,
       pending: [],
@@ -273,7 +274,9 @@ class Lowering {
     // Only an operator can wait for a later layer: a block's inside is expanded here and now.
     for (const [input, source] of sources.entries()) if (inputs[input] === null) this.unresolved(source, scope);
     const env = this.bind(block, layer, scope.env);
-    if (!block.layers) return null;
+    if (!env || !block.layers) {
+      return this.graph.addOpaque(null, { inputs, scope: path, origin: bareOrigin(layer.item.range) });
+    }
     const inner: Scope = {
       path,
       names: new Map<string, Ref | null>([
@@ -290,9 +293,10 @@ class Lowering {
     return block.output ? (this.lookUp(block.output, inner) ?? this.unresolved(block.output, inner)) : last;
   }
 
-  /** The variables inside a block: the model's, and its params as this use gives them. */
-  private bind(block: Block, layer: Written, outer: Env): Env {
+  /** The variables inside a block: the model's, and its params as this use gives them; null where one has no value. */
+  private bind(block: Block, layer: Written, outer: Env): Env | null {
     const env = new Map(outer);
+    let complete = true;
     for (const [name, byDefault] of block.params) {
       const given = get(layer.item, name);
       if (!given && !byDefault) {
@@ -303,7 +307,7 @@ class Lowering {
         : byDefault
           ? resolve(byDefault, env, this.report)
           : undefined;
-      if (value === undefined) env.delete(name);
+      if (value === undefined) complete = false;
       else env.set(name, value);
     }
     for (const { key } of layer.item.kind === "map" ? layer.item.entries : []) {
@@ -312,7 +316,7 @@ class Lowering {
       const candidates = [...block.params.keys(), ...LAYER_KEYS];
       this.report("unknown-parameter", atRange(key.range), { name, of: block.name, candidates });
     }
-    return env;
+    return complete ? env : null;
   }
 
   private repeatOf(item: Tree, env: Env): number {
