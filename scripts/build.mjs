@@ -15,6 +15,36 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The packages that are CommonJS inside an ES module call `require` for Node's own modules. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
+/**
+ * Parts of packages that never run in the server, which reads YAML and never writes any, and offers only some of the
+ * protocol's features. In the bundles their exports are undefined.
+ */
+const FEATURES =
+  "notebook|semanticTokens|callHierarchy|typeHierarchy|fileOperations|linkedEditingRange|inlineValue|inlineCompletion|moniker|foldingRange|textDocumentContent|showDocument";
+const UNUSED = new RegExp(
+  [
+    String.raw`[\\/]yaml[\\/]browser[\\/]dist[\\/]stringify[\\/]`,
+    String.raw`[\\/]vscode-languageserver[\\/]lib[\\/](common[\\/](${FEATURES})|node[\\/]files)\.js$`,
+    String.raw`[\\/]vscode-languageserver-protocol[\\/]lib[\\/]common[\\/]protocol\.(${FEATURES})\.js$`,
+  ].join("|"),
+);
+
+/** Puts an empty module in the place of each unused one; an ES module's importers still need its names. */
+const leaveOut = {
+  name: "leave-out",
+  setup({ onLoad }) {
+    onLoad({ filter: UNUSED }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      const names = /^export \{ (.*) \};$/m.exec(text)?.[1];
+      if (names !== undefined)
+        return { contents: `export const ${names.split(", ").join(" = undefined, ")} = undefined;` };
+      // A feature of the connection is a function from one class to an extended one.
+      const feature = /^exports\.(\w+Feature) =/m.exec(text)?.[1];
+      return { contents: feature ? `exports.${feature} = (Base) => Base;` : "" };
+    });
+  },
+};
+
 const node = { platform: "node", target: "node20.19", mainFields: ["module", "main"] };
 // Node would take the CommonJS build of yaml, of which nothing can be left out; this is the same code as ES modules.
 const nodeModule = {
@@ -22,6 +52,7 @@ const nodeModule = {
   format: "esm",
   banner: { js: REQUIRE },
   alias: { yaml: "./node_modules/yaml/browser/index.js" },
+  plugins: [leaveOut],
 };
 const browser = { platform: "browser", target: "es2023", mainFields: ["browser", "module", "main"] };
 const SERVER = 'import { startServer } from "./server/src/main.ts"; startServer();';
@@ -29,7 +60,12 @@ const SERVER = 'import { startServer } from "./server/src/main.ts"; startServer(
 /** esbuild's options by output file. The .cjs are what VS Code requires, whatever package.json's type. */
 const bundles = {
   "server.js": { ...nodeModule, stdin: { contents: SERVER, resolveDir: root, sourcefile: "server.ts" } },
-  "server.browser.js": { ...browser, format: "iife", entryPoints: ["server/src/main.browser.ts"] },
+  "server.browser.js": {
+    ...browser,
+    format: "iife",
+    plugins: [leaveOut],
+    entryPoints: ["server/src/main.browser.ts"],
+  },
   "cli.js": {
     ...nodeModule,
     entryPoints: ["server/src/cli.ts"],
@@ -63,10 +99,11 @@ export async function build({ dev = false, watch = false, log = console.log } = 
         metafile: true,
         legalComments: "none", // THIRD-PARTY-LICENSES.txt has them whole
         logLevel: "warning",
+        charset: "utf8", // escaped, the signs of formulas take twice the room
         minify: !dev,
         sourcemap: dev ? "linked" : false,
-        plugins: [sizeReport(name, inputs, log)],
         ...options,
+        plugins: [...(options.plugins ?? []), sizeReport(name, inputs, log)],
       }),
     ),
   );

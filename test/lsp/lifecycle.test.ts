@@ -2,6 +2,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import { createProtocolConnection, IPCMessageReader, IPCMessageWriter } from "vscode-languageserver/node";
 import { dist, ensureBuilt } from "../harness/build.ts";
 import { Editor, LENET, LENET_SIZES, PLAIN } from "./editor.ts";
@@ -12,6 +13,11 @@ describe("lsp: life of the server", () => {
   before(async function () {
     this.timeout(60_000);
     await ensureBuilt();
+  });
+
+  it("is at most 600 kB", () => {
+    ok(statSync(dist("server.js")).size <= 600_000);
+    ok(statSync(dist("server.browser.js")).size <= 600_000);
   });
 
   it("says what it can do, by what the editor can do", async () => {
