@@ -112,20 +112,39 @@ function shortened(text: string, maximum: number): string {
   return `${text.slice(0, maximum - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }
 
-/** Layers of `now` that stand in `then` with the same text: the same from the start, or the same from the end. */
+/** Layers of `now` that stand in `then` as well: before the first character that differs, or behind the last. */
 function sameLayers(now: Analysis, then: Analysis): ReadonlyMap<number, Layer> {
   const a = now.graph.layers;
   const b = then.graph.layers;
-  const text = (analysis: Analysis, layer: Layer) => analysis.text.slice(layer.range.start, layer.range.end);
-  const same = (i: number, j: number) => text(now, a[i]!) === text(then, b[j]!);
-  const shorter = Math.min(a.length, b.length);
+  const { head, tail } = commonEnds(now.text, then.text);
+  const grown = now.text.length - then.text.length;
+  const same = (one: Layer, other: Layer, moved: number) =>
+    one.range.start === other.range.start + moved && one.range.end === other.range.end + moved;
   const found = new Map<number, Layer>();
-  let head = 0;
-  for (; head < shorter && same(head, head); head++) found.set(head, b[head]!);
-  for (let tail = 1; tail <= shorter - head && same(a.length - tail, b.length - tail); tail++) {
-    found.set(a.length - tail, b[b.length - tail]!);
+  const shorter = Math.min(a.length, b.length);
+  let first = 0;
+  for (; first < shorter && a[first]!.range.end <= head && same(a[first]!, b[first]!, 0); first++) {
+    found.set(first, b[first]!);
+  }
+  for (let last = 1; last <= shorter - first; last++) {
+    const layer = a[a.length - last]!;
+    const other = b[b.length - last]!;
+    if (layer.range.start < now.text.length - tail || !same(layer, other, grown)) break;
+    found.set(a.length - last, other);
   }
   return found;
+}
+
+/** How many characters two texts share at the start, and of the rest at the end. */
+function commonEnds(one: string, other: string): { readonly head: number; readonly tail: number } {
+  const shorter = Math.min(one.length, other.length);
+  let head = 0;
+  while (head < shorter && one.charCodeAt(head) === other.charCodeAt(head)) head++;
+  let tail = 0;
+  while (tail < shorter - head && one.charCodeAt(one.length - 1 - tail) === other.charCodeAt(other.length - 1 - tail)) {
+    tail++;
+  }
+  return { head, tail };
 }
 
 function sizeTooltip(analysis: Analysis, layer: Layer): string {
