@@ -11,6 +11,7 @@ import { CHANNELS_FIRST, CHANNELS_LAST, type Layout, type Tensor } from "#shared
 import { plain, type Tree } from "../../syntax/tree.ts";
 import { bareOrigin, GraphBuilder } from "../builder.ts";
 import type { Context, Lowered } from "../dialect.ts";
+import { wishOf } from "../directive.ts";
 import { type Arg, Config } from "./config.ts";
 import { bindings, type Step } from "./layers.ts";
 import { type LayerTree, type ModelTree, modelIn, readModel, type Source } from "./topology.ts";
@@ -66,9 +67,9 @@ class Lowering {
     let previous: readonly (Ref | null)[] = given ?? [];
     const [first] = model.layers;
     if (given === null && first && first.className !== "InputLayer") {
-      const shape = shapeOf(first.config) ?? shapeOf(model.config) ?? this.context.input?.map(Number) ?? null;
-      const written = shapeOf(first.config) || shapeOf(model.config);
-      const sizes = shape && (written ? shape : [null, ...shape]);
+      const declared = shapeOf(first.config) ?? shapeOf(model.config);
+      const asked = wishOf(this.context).input;
+      const sizes = declared ?? (asked && [null, ...asked]);
       previous = [sizes ? this.graph.addInput("input", this.inputTensor(sizes, ""), first.typeRange) : null];
     }
     for (const [index, layer] of model.layers.entries()) {

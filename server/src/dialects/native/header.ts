@@ -7,6 +7,7 @@ import { type Dim, symbol, unknown } from "#shared/shape/dim.ts";
 import { CHANNELS_FIRST, CHANNELS_LAST, type Layout, type Tensor } from "#shared/shape/tensor.ts";
 import { get, type ListTree, type MapTree, plain, type Tree } from "../../syntax/tree.ts";
 import type { Context } from "../dialect.ts";
+import { wishOf } from "../directive.ts";
 import { type Env, isAbsent, readVars, resolve } from "./values.ts";
 
 const MODEL_KEYS = [
@@ -210,7 +211,9 @@ function readInputs(
       return { name: String(key.value), tensor: dims && withBatch(dims), tree: value };
     });
   }
-  if (context.input) return [{ name: "input", tensor: withBatch(context.input), tree: tree ?? root }];
+  // A size that the file writes is the model's own: only the command line asks for another.
+  const asked = tree === undefined ? wishOf(context).input : context.input;
+  if (asked) return [{ name: "input", tensor: withBatch(asked), tree: tree ?? root }];
   if (tree === undefined) {
     missing(root, "input", report);
     return [];

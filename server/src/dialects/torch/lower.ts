@@ -13,6 +13,7 @@ import { CHANNELS_FIRST } from "#shared/shape/tensor.ts";
 import { get, type MapTree, type Tree } from "../../syntax/tree.ts";
 import { bareOrigin, GraphBuilder } from "../builder.ts";
 import type { Context, Lowered } from "../dialect.ts";
+import { wishOf } from "../directive.ts";
 import { follow, resolve } from "./reference.ts";
 
 /** Modules of torch.nn that are right to use and that ConvLint has no shape rule for. */
@@ -71,8 +72,7 @@ class Lowering {
 
   /** The network's input: given from outside, or as far as the first layer that needs to know tells. */
   private inputOf(tree: MapTree): Ref | null {
-    const given = this.context.input;
-    const dims = given ?? this.dimsFrom(tree, 0);
+    const dims = wishOf(this.context).input ?? this.dimsFrom(tree, 0);
     return dims && this.graph.addInput("input", { dims: [symbol("N"), ...dims], layout: CHANNELS_FIRST }, tree.range);
   }
 
