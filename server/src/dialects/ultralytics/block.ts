@@ -9,6 +9,8 @@ import type { Origin, Ref } from "#shared/graph/graph.ts";
 import { operators } from "#shared/ops/index.ts";
 import { decodeAttrs } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
+import { symbol } from "#shared/shape/dim.ts";
+import { CHANNELS_FIRST, tensor } from "#shared/shape/tensor.ts";
 import type { GraphBuilder } from "../builder.ts";
 import { RowRefusal } from "./signature.ts";
 
@@ -25,10 +27,14 @@ export type Flavour = "ultralytics" | "yolov5" | "yolov7" | "yolov9";
 export interface Site {
   readonly builder: GraphBuilder;
   readonly flavour: Flavour;
+  /** nc; as many texts guide a text-guided model. */
+  readonly classes: number;
   /** The activation that Conv units use where a row names none: an operator's name. */
   readonly activation: string;
   /** Heads use two full 3×3 convolutions per branch until a C3k2, A2C2f or C2fCIB row is seen (facts §1.5). */
   legacy: boolean;
+  /** The text that text-guided modules read, once a row has enriched it. */
+  text: Wire;
 }
 
 /** A unit's activation: the model's default, none, or an operator's name. */
@@ -153,6 +159,17 @@ export class Block {
     return this.one("Transpose", "transpose", [x], { dim0, dim1 });
   }
 
+  /** A tensor that the graph only knows by its sizes without the batch. */
+  declared(label: string, inputs: readonly Wire[], dims: readonly number[]): Wire {
+    const place = { inputs, scope: `${this.scope}.${label}`, origin: this.origin };
+    return this.site.builder.addOpaque(label, place, tensor([symbol("N"), ...dims], CHANNELS_FIRST));
+  }
+
+  /** The running text as further inputs. */
+  get text(): readonly Wire[] {
+    return this.site.text ? [this.site.text] : [];
+  }
+
   /** The same values in the sizes of another tensor. */
   like(x: Wire, other: Wire): Wire {
     return this.one("ReshapeLike", "reshape", [x, other]);
@@ -167,8 +184,8 @@ export class Block {
   }
 
   /** Weights that act on something else than the image (text, training targets): exact count, x passes through. */
-  weights(label: string, x: Wire, count: number): Wire {
-    return this.one("Parameters", label, [x], { count });
+  weights(label: string, x: Wire, count: number, ...others: readonly Wire[]): Wire {
+    return this.one("Parameters", label, [x, ...others], { count });
   }
 }
 

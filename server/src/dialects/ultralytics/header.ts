@@ -19,6 +19,7 @@ export interface Header {
   /** Channels, height, width. */
   readonly input: readonly [number, number, number];
   readonly activation: string;
+  readonly classes: number;
   readonly regMax: Plain;
   readonly end2end: Plain;
   /** A row width equal to this stays unscaled. */
@@ -71,6 +72,7 @@ export function readHeader(root: MapTree, context: Context, report: Report): Hea
     scaling,
     input: inputOf(wish.input, numberAt("channels") ?? numberAt("ch") ?? 3),
     activation: activationAt(get(root, "activation"), report),
+    classes: nc ?? 80,
     regMax: names.get("reg_max")!,
     end2end: names.get("end2end")!,
     unscaled: flavour === "ultralytics" ? (nc ?? Number.NaN) : outputs,

@@ -197,7 +197,7 @@ function yoloe(b: Block, levels: readonly Wire[], a: Arguments): Parts {
 /** Scores against text embeddings: as many rows as texts, for which nc stands. */
 function byText(branch: Branch, a: Arguments): Branch {
   return (b, x, width) => {
-    const y = b.weights("contrast", branch(b, x, width), textCount(a, 1));
+    const y = b.weights("contrast", branch(b, x, width), textCount(a, 1), ...b.text);
     return b.one("Slice", "texts", [y], { dim: 1, end: a.positive("nc") });
   };
 }

@@ -100,7 +100,14 @@ class Model {
   ) {
     const image = builder.addInput("input", imageOf(header.input), { start: root.range.start, end: root.range.start });
     this.image = { value: image, width: header.input[0] };
-    this.site = { builder, flavour: header.flavour, activation: header.activation, legacy: true };
+    this.site = {
+      builder,
+      flavour: header.flavour,
+      activation: header.activation,
+      legacy: true,
+      text: null,
+      classes: header.classes,
+    };
   }
 
   /** The model's outputs: what its last row gives. */

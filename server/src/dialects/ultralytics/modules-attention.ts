@@ -188,7 +188,7 @@ export const attentionModules: Readonly<Record<string, Module>> = {
     // The text decides how much of each channel passes; sizes do not depend on it.
     const guided: Inner = (at, y, h) => {
       const embed = h === ec ? y : unit(at.at("attn.ec"), y, h, ec, { act: false });
-      const gate = at.weights("attn.gl", embed, (a.int("gc") + 1) * ec + nh);
+      const gate = at.weights("attn.gl", embed, (a.int("gc") + 1) * ec + nh, ...at.text);
       return at.one("Mul", "guide", [unit(at.at("attn.proj_conv"), y, h, h, { k: 3, act: false }), gate]);
     };
     return c2fFrame(b, x, a.int("c1"), a.int("c2"), a.int("n"), a.number("e"), inner, guided);
@@ -233,17 +233,17 @@ export const attentionModules: Readonly<Record<string, Module>> = {
   AIFI: unary(withSource, "c1, cm=2048, num_heads=8", (b, x, a) =>
     encoderLayer(b, x, a.int("c1"), a.int("cm"), a.positive("num_heads")),
   ),
-  // Enriches the text that later layers are guided by; the image itself passes through.
+  // Enriches the text that later layers are guided by, and gives it.
   ImagePoolingAttn: joining(widthsSecond, "ec, ch, ct=512, nh=8, k=3, scale=False", (b, inputs, a) => {
     const [ec, ct] = [a.int("ec"), a.int("ct")];
-    for (const [index, width] of a.ints("ch").entries()) {
+    const pooled = a.ints("ch").map((width, index) => {
       const y = b.conv(`projections.${index}`, inputs[index] ?? null, width, ec, { bias: true });
-      b.one("AdaptiveMaxPool2d", `im_pools.${index}`, [y], { output_size: a.int("k") });
-    }
-    return b.weights(
-      "attention",
-      inputs.at(-1) ?? null,
-      2 * ct + (ct + 1) * ec + 2 * (2 * ec + (ec + 1) * ec) + (ec + 1) * ct,
-    );
+      const cells = b.one("AdaptiveMaxPool2d", `im_pools.${index}`, [y], { output_size: a.int("k") });
+      return b.one("Flatten", "flatten", [cells], { start_dim: 2 });
+    });
+    const count = 2 * ct + (ct + 1) * ec + 2 * (2 * ec + (ec + 1) * ec) + (ec + 1) * ct;
+    const image = b.weights("attention", b.concat(pooled, 2), count, ...b.text);
+    b.site.text = b.declared("text", [image], [b.site.classes, ct]);
+    return b.site.text;
   }),
 };

@@ -141,7 +141,8 @@ function kernels(a: Arguments): readonly [Size, Size] {
   return [pair[0] as Size, pair[1] as Size];
 }
 
-function csp(b: Block, x: Wire, a: Arguments, first: number): Wire {
+/** The older cross-stage frame, with one normalisation over both branches; `first` is the kernel its bottlenecks begin with. */
+export function csp(b: Block, x: Wire, a: Arguments, first: number): Wire {
   const [c1, c2] = [a.int("c1"), a.int("c2")];
   const hidden = Math.trunc(c2 * a.number("e"));
   const options = { shortcut: a.flag("shortcut"), g: a.positive("g"), k: [first, 3] as const, e: 1 };

@@ -6,7 +6,7 @@
 import type { Block, Wire } from "./block.ts";
 import { type Branch, distances, everyLevel, fullBranch, levelWidths, proto } from "./heads.ts";
 import { convModulesV5, convModulesV7, ghost, rep, separable, unit } from "./modules-conv.ts";
-import { bottleneck, c2fFrame, c3Frame, chain, type Inner, spp } from "./modules-csp.ts";
+import { bottleneck, c2fFrame, c3Frame, chain, csp, type Inner, spp } from "./modules-csp.ts";
 import {
   base,
   first,
@@ -32,6 +32,8 @@ const bottleneckV5 = unary(base, "c1, c2, shortcut=True, g=1, e=0.5", (b, x, a) 
     e: a.number("e"),
   }),
 );
+
+const bottleneckCspV5 = unary(repeated, "c1, c2, n=1, shortcut=True, g=1, e=0.5", (b, x, a) => csp(b, x, a, 1));
 
 /** How many anchors a level has: half the length of its list, or the number itself. */
 function anchorsPerLevel(a: Arguments): number {
@@ -61,6 +63,7 @@ function anchorRows(b: Block, levels: readonly Wire[], a: Arguments, outputs: nu
 export const modulesV5: Readonly<Record<string, Module>> = {
   ...convModulesV5,
   Bottleneck: bottleneckV5,
+  BottleneckCSP: bottleneckCspV5,
   C3SPP: unary(base, "c1, c2, k=[5, 9, 13], n=1, shortcut=True, g=1, e=0.5", (b, x, a) =>
     c3Frame(b, x, a.int("c1"), a.int("c2"), a.number("e"), (m, y, h) => spp(m.at("m"), y, h, h, a.ints("k"))),
   ),
@@ -153,6 +156,7 @@ export const modulesV7: Readonly<Record<string, Module>> = {
   ...convModulesV5,
   ...convModulesV7,
   Bottleneck: bottleneckV5,
+  BottleneckCSP: bottleneckCspV5,
   SPPCSPC: spatialPyramid(unit),
   GhostSPPCSPC: spatialPyramid(ghost),
   Stem: stemV7(unit),
@@ -260,9 +264,9 @@ export const modulesV9: Readonly<Record<string, Module>> = {
     "",
     (b, x) => b.one("Identity", "op", [x]),
   ),
-  SPPCSPC: modulesV7["SPPCSPC"]!,
-  ReOrg: convModulesV7["ReOrg"]!,
-  Shortcut: convModulesV7["Shortcut"]!,
+  SPPCSPC: modulesV7.SPPCSPC!,
+  ReOrg: convModulesV7.ReOrg!,
+  Shortcut: convModulesV7.Shortcut!,
   Detect: detectV9(1, false),
   DDetect: detectV9(1, true),
   DualDetect: detectV9(2, false),
