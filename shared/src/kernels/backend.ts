@@ -9,7 +9,7 @@
  * Everything is synchronous: a backend with threads forks and joins inside a call. Weights come as plain `Values`; a
  * backend may pack them once and remember the packing by the identity of the object.
  */
-import type { WindowUse } from "../shape/window.ts";
+import type { Placement } from "../shape/window.ts";
 import { EngineError, type Values } from "./values.ts";
 
 /** A tensor in a backend's hands. */
@@ -25,32 +25,6 @@ export interface Signal {
 /** @throws EngineError `cancelled` once the signal is aborted. */
 export function checkpoint(signal: Signal | null): void {
   if (signal?.aborted) throw new EngineError("cancelled", "cancelled");
-}
-
-/** A window along one axis with every size known: output j reads inputs j·stride − padBefore + k·dilation. */
-export interface Placement {
-  readonly input: number;
-  readonly output: number;
-  readonly kernel: number;
-  readonly stride: number;
-  readonly dilation: number;
-  /** Negative where cells are cut off. */
-  readonly padBefore: number;
-  readonly padAfter: number;
-}
-
-/** A window of the shape engine as a kernel takes it. @throws EngineError `bad-size` where a size is not a number. */
-export function placement({ input, output, window }: WindowUse): Placement {
-  const { kernel, stride, dilation, padBefore, padAfter } = window;
-  if (
-    typeof input !== "number" ||
-    typeof output !== "number" ||
-    typeof padBefore !== "number" ||
-    typeof padAfter !== "number"
-  ) {
-    throw new EngineError("bad-size", "a window over a size that is not a number");
-  }
-  return { input, output, kernel, stride, dilation, padBefore, padAfter };
 }
 
 /** A function of one number. NaN stays NaN in all of them. */
@@ -133,9 +107,7 @@ export type Pooling =
       readonly axes: readonly Placement[];
       readonly countPadding: boolean;
       readonly divisor: number | null;
-    }
-  /** (Σ xᵖ)^(1/p) as torch.nn.functional.lp_pool2d has it: sign(s)·max(0, |s|) with s the mean, times cells, to 1/p. */
-  | { readonly kind: "norm"; readonly axes: readonly Placement[]; readonly power: number };
+    };
 
 /** Output i along an axis of n reads cells ⌊i·n/o⌋ … ⌈(i+1)·n/o⌉ − 1. `sizes` holds o for each spatial axis. */
 export interface AdaptivePooling {
@@ -149,6 +121,15 @@ export interface Pooled<R extends Resident = Resident> {
   readonly values: R;
   /** As numbers, where asked for. */
   readonly indices: R | null;
+}
+
+/** (x − mean)·scale + shift, where each is 1-D with one value for every position along `axis`, or absent. */
+export interface ScaleShift {
+  readonly axis: number;
+  readonly mean?: Values;
+  readonly scale?: Values;
+  readonly shift?: Values;
+  readonly activation?: Pointwise;
 }
 
 export type Binary = "add" | "subtract" | "multiply" | "divide" | "maximum" | "minimum";
@@ -166,9 +147,8 @@ export interface Padding {
 /** One axis of an interpolation as a table: output j is Σ weight·input over its taps, `count` of them. */
 export interface Taps {
   readonly output: number;
-  /** Taps for every output; unused ones have weight 0 and any valid index. */
   readonly count: number;
-  /** output × count input indices. */
+  /** output × count input indices; −1 where an output has fewer taps. */
   readonly indices: Int32Array;
   /** output × count weights. */
   readonly weights: Float64Array;
@@ -181,7 +161,7 @@ export interface Blocks {
 
 export interface Backend<R extends Resident = Resident> {
   readonly name: string;
-  /** Set by whoever runs a network; kernels poll it between tiles. */
+  /** Set by whoever runs a network; kernels poll it between tiles and throw EngineError `cancelled`. */
   signal: Signal | null;
 
   /** Takes a copy. @throws EngineError where it does not fit. */
@@ -206,8 +186,8 @@ export interface Backend<R extends Resident = Resident> {
   unary(x: R, f: Pointwise): R;
   /** Broadcasts as PyTorch does. */
   binary(kind: Binary, a: R, b: R): R;
-  /** x·scale + shift along an axis: scale and shift hold one value for each of its positions. */
-  scaleShift(x: R, axis: number, scale: Values, shift: Values | null, activation?: Pointwise): R;
+  /** One affine function for every position along an axis. */
+  scaleShift(x: R, along: ScaleShift): R;
   /** (x − mean)/√(variance + epsilon) over the axes together; not `centred`: x/√(mean square + epsilon). */
   normalize(x: R, axes: readonly number[], epsilon: number, centred: boolean): R;
   softmax(x: R, axis: number, log: boolean): R;

@@ -1,6 +1,8 @@
 /**
  * What an operator is: defined once, read by inference, completion, hover, JSON Schema, docs, rules and the engine.
  */
+import type { Backend, Epilogue, Pointwise, Resident } from "../kernels/backend.ts";
+import type { Values } from "../kernels/values.ts";
 import type { Dim } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
 import type { WindowUse } from "../shape/window.ts";
@@ -36,6 +38,22 @@ export interface Inference {
   readonly assumed?: true;
 }
 
+/** One execution of an operator: what it was inferred from, every size a number, and the values. */
+export interface Execution<A> {
+  readonly attrs: A;
+  /** Values of the inputs, dims in the file's own axis order. */
+  readonly inputs: readonly Resident[];
+  /** The inputs as inference saw them; no size is unknown or symbolic. */
+  readonly shapes: readonly Tensor[];
+  readonly inference: Inference;
+  /** To be applied to the first output, by operators that say `fuses`. In the file's own axis order. */
+  readonly epilogue: Epilogue;
+  /** A weight that `infer` lists. @throws EngineError `missing-weight`. */
+  weight(name: string): Values;
+  /** Refuses what the operator has no arithmetic for; `why` completes "… cannot be run: ". */
+  cannot(why: string): never;
+}
+
 /** How many inputs an operator takes. */
 export interface Arity {
   readonly least: number;
@@ -64,6 +82,12 @@ export interface OpDefinition<P extends Params> {
   readonly field?: "point" | "all";
   /** Rank-preserving stand-in where attributes are broken; default: the first input with unknown spatial and channel dims. */
   recover?(attrs: Partial<Attrs<P>>, inputs: readonly Tensor[]): Inference;
+  /** The arithmetic, as inference (not training) has it: values of all outputs, with the dims that `infer` gives. */
+  run?(backend: Backend, execution: Execution<Attrs<P>>): readonly Resident[];
+  /** `run` applies the execution's epilogue itself. */
+  readonly fuses?: boolean;
+  /** The function of one number that this operator is, where it is one: then an operator before it may take it in. */
+  pointwise?(attrs: Attrs<P>): Pointwise;
   /** A layer in the native format's words, and the shapes it maps; a test runs every one. */
   readonly example: OpExample;
 }

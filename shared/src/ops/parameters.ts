@@ -7,8 +7,9 @@ import { int, required } from "./param.ts";
 
 const parameters = defineOp({
   name: "Parameters",
-  summary: "Learned values beside the data path; keeps every size.",
+  summary: "Learned values beside the data path: the first input passes through, others are what they act on.",
   params: { count: required(int(0), "How many values.") },
+  inputs: { least: 1, most: Number.POSITIVE_INFINITY },
   infer: ({ attrs, inputs }) => ({
     outputs: [inputs[0]!],
     weights: [{ name: "weight", dims: [attrs.count], trainable: true }],

@@ -30,6 +30,32 @@ export interface WindowUse {
   readonly outputPadding?: number;
 }
 
+/** A window along one axis with every size a number: output j reads inputs j·stride − padBefore + k·dilation. */
+export interface Placement {
+  readonly input: number;
+  readonly output: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  /** Negative where cells are cut off. */
+  readonly padBefore: number;
+  readonly padAfter: number;
+}
+
+/** The window as kernels take it. @throws RangeError where a size is not a number. */
+export function placement({ input, output, window }: WindowUse): Placement {
+  const { kernel, stride, dilation, padBefore, padAfter } = window;
+  if (
+    typeof input !== "number" ||
+    typeof output !== "number" ||
+    typeof padBefore !== "number" ||
+    typeof padAfter !== "number"
+  ) {
+    throw new RangeError("a window over a size that is not a number");
+  }
+  return { input, output, kernel, stride, dilation, padBefore, padAfter };
+}
+
 /** A window without padding, stride 1, dilation 1, floor; override what differs. */
 export function makeWindow(parts: Partial<Window> & { kernel: number }): Window {
   return { stride: 1, dilation: 1, padBefore: 0, padAfter: 0, ceil: false, same: false, ...parts };
