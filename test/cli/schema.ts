@@ -15,9 +15,9 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
 export function violations(value: unknown, schema: Schema, root: Schema, at = "$"): string[] {
   const found: string[] = [];
   for (const [keyword, wanted] of Object.entries(schema)) {
-    const members = TYPES["object"]!(value) ? (value as Record<string, unknown>) : {};
+    const members = TYPES.object!(value) ? (value as Record<string, unknown>) : {};
     const items = Array.isArray(value) ? value : [];
-    if (keyword === "$ref") found.push(...violations(value, root["$defs"][wanted.replace("#/$defs/", "")], root, at));
+    if (keyword === "$ref") found.push(...violations(value, root.$defs[wanted.replace("#/$defs/", "")], root, at));
     else if (keyword === "type") {
       if (![wanted].flat().some((type: string) => TYPES[type]!(value))) found.push(`${at}: not ${wanted}`);
     } else if (keyword === "const") {
@@ -32,7 +32,7 @@ export function violations(value: unknown, schema: Schema, root: Schema, at = "$
     } else if (keyword === "required") {
       for (const name of wanted) if (!Object.hasOwn(members, name)) found.push(`${at}: without ${name}`);
     } else if (keyword === "additionalProperties") {
-      for (const name of Object.keys(members)) if (!schema["properties"][name]) found.push(`${at}: unexpected ${name}`);
+      for (const name of Object.keys(members)) if (!schema.properties[name]) found.push(`${at}: unexpected ${name}`);
     } else if (keyword === "properties") {
       for (const [name, member] of Object.entries(members)) {
         if (wanted[name]) found.push(...violations(member, wanted[name], root, `${at}.${name}`));

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { platform } from "node:os";
-import { commands, env, extensions, window, workspace } from "vscode";
+import { commands, env, extensions, type TextDocument, workspace } from "vscode";
 import { closeAll, hintLines, open, until } from "./editor.ts";
-import { hover, needsScreen, see } from "./screen.ts";
+import { click, hover, needsScreen, see, texts } from "./screen.ts";
 
 /** Linux: the processes of this extension host that run ConvLint's server. */
 function servers(): number[] {
@@ -18,6 +18,26 @@ function servers(): number[] {
         return false; // not a process, or one that just ended
       }
     });
+}
+
+/** Kills the server; resolves when the hints are back or a message says that they will not be. */
+async function crash(document: TextDocument): Promise<"up" | "down"> {
+  const before = await hintLines(document);
+  const [crashed] = servers();
+  process.kill(crashed!, "SIGKILL");
+  const isBack = async () => {
+    const [now] = servers();
+    if (now === undefined) return (await messages()).includes("keeps crashing") ? "down" : undefined;
+    return now !== crashed && (await hintLines(document)).length === before.length ? "up" : undefined;
+  };
+  const found = await until(isBack, (state) => state !== undefined);
+  return found!;
+}
+
+/** The text of all notifications, where the screen can be read. */
+async function messages(): Promise<string> {
+  await commands.executeCommand("notifications.showList");
+  return (await texts(".notifications-center")).join();
 }
 
 describe("the extension", () => {
@@ -49,7 +69,7 @@ describe("the extension", () => {
     await commands.executeCommand("convlint.showOutput");
     await until(
       async () => workspace.textDocuments,
-      (documents) => documents.some(({ uri }) => uri.scheme === "output"),
+      (documents) => documents.some(({ uri }) => uri.scheme === "output" && uri.path.includes("ConvLint")),
     );
   });
 
@@ -67,18 +87,23 @@ describe("the extension", () => {
     if (platform() !== "linux") this.skip();
     const { document } = await open("lenet.cnn.yaml");
     const before = await hintLines(document);
-    const [crashed] = servers();
-    process.kill(crashed!, "SIGKILL");
-    await until(
-      async () => servers(),
-      (now) => now.length === 1 && now[0] !== crashed,
-    );
+    assert.equal(await crash(document), "up");
+    assert.deepEqual(await hintLines(document), before);
+  });
+
+  it("stays down when its server keeps crashing, until the message's button starts it again", async function () {
+    if (platform() !== "linux") this.skip();
+    needsScreen(this);
+    const { document } = await open("lenet.cnn.yaml");
+    const before = await hintLines(document);
+    while ((await crash(document)) === "up");
+    assert.deepEqual(await hintLines(document), []);
+    await click('.notifications-center .monaco-button:text-is("Restart")');
     await until(
       () => hintLines(document),
-      (lines) => lines.length === before.length,
+      (lines) => lines.length > 0,
     );
     assert.deepEqual(await hintLines(document), before);
-    assert.equal(window.activeTextEditor?.document, document);
   });
 
   it("says in the status bar what the model is", async function () {

@@ -12,16 +12,28 @@ export function needsScreen(test: Context): void {
   if (!address) test.skip();
 }
 
-/** Resolves with the texts of the elements once one of them holds `text`. Spaces in editors are non-breaking: any match. */
+/** Resolves with the texts of the elements once one of them holds `text`. */
 export async function see(selector: string, text: string): Promise<string[]> {
-  const plain = (found: string) => found.replaceAll("\u00a0", " ");
-  const read = async () => (JSON.parse(await ask("text", { selector })) as string[]).map(plain);
-  return until(read, (found) => found.some((one) => one.includes(text)));
+  return until(
+    () => texts(selector),
+    (found) => found.some((one) => one.includes(text)),
+  );
+}
+
+/** The texts of the elements, editors' non-breaking spaces made plain; none where the screen cannot be read. */
+export async function texts(selector: string): Promise<string[]> {
+  if (!address) return [];
+  const found = JSON.parse(await ask("text", { selector })) as string[];
+  return found.map((one) => one.replaceAll("\u00a0", " "));
 }
 
 /** Leaves a picture of the window as test/vscode/.out/<name>.png, where the screen can be had. */
 export async function picture(name: string): Promise<void> {
   if (address) await ask("screenshot", { name });
+}
+
+export async function click(selector: string): Promise<void> {
+  await ask("click", { selector });
 }
 
 /** Moves the pointer onto the first element. */
