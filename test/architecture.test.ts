@@ -39,7 +39,7 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "server/src/": {
     imports: ["shared/src/", "server/src/", "vscode-languageserver", "vscode-languageserver-textdocument"],
   },
-  "server/src/lint/": { imports: ["shared/src/", "server/src/", "node:", "tinyglobby"] },
+  "server/src/lint/": { imports: ["shared/src/", "server/src/", "node:", "tinyglobby", "package.json"] },
   "server/src/cli.ts": { imports: ["shared/src/", "server/src/", "node:", "package.json"] },
   "server/src/main.ts": { imports: ["shared/src/", "server/src/", "node:", "vscode-languageserver"] },
   "server/src/preview/": { imports: ["shared/src/", "server/src/", "node:"] },

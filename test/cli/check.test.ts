@@ -61,7 +61,10 @@ describe("convlint check", () => {
     for (const [args, message] of [
       [["check", "--tabel", "."], "unknown option --tabel. Did you mean --table? See convlint check --help."],
       [["check", "-x", "."], "unknown option -x. See convlint check --help."],
-      [["check", "--format", "jsn", "."], "--format must be full, concise, json, not jsn. Did you mean json?"],
+      [
+        ["check", "--format", "jsn", "."],
+        "--format must be full, concise, json, json-lines, markdown, github, gitlab, sarif, junit, checkstyle or rdjson, not jsn. Did you mean json?",
+      ],
       [["check", ".", "--format"], "--format needs a value. See convlint check --help."],
       [["check", "--scale", "--table", "."], "--scale needs a value. See convlint check --help."],
       [["check", "--table=yes", "."], "--table takes no value."],

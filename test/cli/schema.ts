@@ -8,6 +8,7 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   array: Array.isArray,
   string: (value) => typeof value === "string",
   integer: Number.isSafeInteger,
+  number: Number.isFinite,
   null: (value) => value === null,
 };
 

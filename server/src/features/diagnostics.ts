@@ -1,12 +1,12 @@
 /** Diagnostics as an editor wants them: the rules' answers with the user's severities and a link to each rule's page. */
-import type { Range } from "#shared/ops/finding.ts";
+import type { FindingCode, Range } from "#shared/ops/finding.ts";
 import type { Settings } from "#shared/settings.ts";
 import type { Analysis } from "../analysis.ts";
 import { docsUrl } from "../rules/index.ts";
 import type { RelatedPlace, Severity } from "../rules/rule.ts";
 
 export interface Problem {
-  readonly code: string;
+  readonly code: FindingCode;
   /** The rule's page. */
   readonly href: string;
   readonly severity: Severity;
@@ -15,12 +15,14 @@ export interface Problem {
   readonly related: readonly RelatedPlace[];
   /** Dead code fades. */
   readonly unnecessary: boolean;
+  /** Index into Graph.layers, or null. */
+  readonly layer: number | null;
 }
 
 /** In text order; rules that are set to `off` are left out. */
 export function problems(analysis: Analysis, levels: Settings["rules"]): readonly Problem[] {
   const found: Problem[] = [];
-  for (const { code, severity, range, message, related, tag } of analysis.diagnostics) {
+  for (const { code, severity, range, message, related, tag, layer } of analysis.diagnostics) {
     const level = Object.hasOwn(levels, code) ? levels[code]! : severity;
     if (level === "off") continue;
     found.push({
@@ -31,6 +33,7 @@ export function problems(analysis: Analysis, levels: Settings["rules"]): readonl
       message,
       related,
       unnecessary: tag === "unnecessary",
+      layer,
     });
   }
   return found.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end);

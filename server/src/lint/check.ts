@@ -1,99 +1,178 @@
 /**
- * `convlint check`: reads files, analyses each as the editor does, and writes what it found.
+ * `convlint check`: finds files, checks each as the editor does, and writes what it found.
  */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Analysis, analyse, type Options } from "../analysis.ts";
+import { parseInput } from "#shared/settings.ts";
+import { NO_CONFIG } from "../config/config.ts";
+import { type Arguments, type Command, Misuse } from "./arguments.ts";
+import { checkTask, type Setup, type Task } from "./checker.ts";
 import { findFiles, shownPath } from "./files.ts";
-import { conciseLine, framed, summary } from "./frame.ts";
-import { Lines } from "./positions.ts";
-import { type FileReport, fileReport } from "./report.ts";
-import { harmless, type Paint } from "./style.ts";
-import { tableText } from "./table.ts";
+import type { Tally } from "./formats/format.ts";
+import { formats } from "./formats/index.ts";
+import { Outputs, readDestinations } from "./outputs.ts";
+import { harmless, painter } from "./style.ts";
 
-export type Format = "full" | "concise" | "json";
+const HELP = `Usage: convlint check [options] <paths…>
 
-export interface CheckRequest {
-  /** Files, folders and globs; `-` is skipped here, see `stdin`. */
-  readonly paths: readonly string[];
-  readonly format: Format;
-  readonly table: boolean;
-  /** What `-` stands for; the name's ending decides between YAML and JSON. null where the paths name no `-`. */
-  readonly stdin: { readonly text: string; readonly filename: string } | null;
-  readonly options: Options;
-  /** Absolute. */
-  readonly cwd: string;
-}
+Checks model files. Folders are searched for YAML and JSON files that hold a model; node_modules, .git and what
+.gitignore names are left out. Files that hold no model are passed over.
 
-export interface CheckResult {
-  /** For standard output. */
-  readonly output: string;
-  /** For standard error: what could not be read or is no model, a line each. */
-  readonly notes: readonly string[];
-  /** Something the user named could not be checked. */
-  readonly misuse: boolean;
-  readonly errors: number;
-}
+What to assume
+  --input 3x224x224         the input size, without the batch, instead of the file's own
+  --scale n                 the model scale, for formats that have one
+  --stdin-filename name     what to call standard input (-); the ending decides between YAML and JSON
 
-/** Checks every file a request names, in the order of their paths; never throws on what files hold. */
-export function check(request: CheckRequest, paint: Paint): CheckResult {
-  const { cwd, stdin } = request;
-  const found = findFiles(
-    request.paths.filter((path) => path !== "-"),
+What to write
+  --format name             how to write what was found, one of the formats below
+  --format name=file        the same to a file; may be given several times: --format full --format sarif=out.sarif
+  --output-file file        where the format without a file goes, instead of standard output
+  --table                   before the problems, the table of layers
+  --statistics              at the end, how many problems of each code
+  --no-layers               leave the layers out of json and json-lines, which then are smaller and faster
+
+When to fail
+  --error-on-warnings       exit with 1 for warnings too
+  --max-warnings n          exit with 1 for more than n warnings
+  --exit-zero               exit with 0 whatever was found
+
+  -h, --help                this text
+
+Formats
+${formats.map(({ name, summary }) => `  ${name.padEnd(24)}  ${summary}\n`).join("")}
+Exit code: 0 clean (warnings and information do not fail), 1 errors, 2 misuse.
+
+Examples:
+  convlint check models/                            a folder
+  convlint check 'configs/**/*.cnn.yaml'            a glob, quoted so that the shell leaves it alone
+  convlint check --input 3x320x320 net.cnn.yaml     the same model at another size
+  git show HEAD:net.cnn.yaml | convlint check - --stdin-filename net.cnn.yaml
+  convlint check --format json . | jq '.files[].totals'
+`;
+
+export const checkCommand: Command = {
+  summary: "check files, folders and globs; - reads standard input",
+  help: HELP,
+  options: {
+    format: { type: "string" },
+    "output-file": { type: "string" },
+    table: { type: "boolean" },
+    statistics: { type: "boolean" },
+    "no-layers": { type: "boolean" },
+    input: { type: "string" },
+    scale: { type: "string" },
+    "stdin-filename": { type: "string" },
+    "error-on-warnings": { type: "boolean" },
+    "max-warnings": { type: "string" },
+    "exit-zero": { type: "boolean" },
+  },
+  run,
+};
+
+async function run(args: Arguments): Promise<number> {
+  const cwd = process.cwd();
+  if (args.paths.length === 0) {
+    process.stderr.write(`convlint: no paths given.\n\n${HELP}`);
+    return 2;
+  }
+  const destinations = readDestinations(args.all("format"), args.last("output-file"));
+  for (const name of ["table", "statistics"]) {
+    if (args.has(name) && !destinations.some(({ format }) => format.forPeople)) {
+      throw new Misuse(`--${name} has no place in the format ${destinations[0]!.format.name}.`);
+    }
+  }
+  const setup: Setup = {
+    ...readAssumptions(args),
+    wants: {
+      layers: !args.has("no-layers") && destinations.some(({ format }) => format.layers),
+      table: args.has("table"),
+    },
+  };
+  const maxWarnings = args.has("error-on-warnings") ? 0 : args.count("max-warnings");
+  const outputs = new Outputs(
+    destinations,
+    {
+      paint: painter(process.stdout, process.env),
+      fails: (severity) => severity === "error" || (severity === "warning" && maxWarnings === 0),
+      table: args.has("table"),
+      statistics: args.has("statistics"),
+    },
     cwd,
   );
-  const sources: Source[] = found.candidates.map(({ file, path, named }) => ({
-    path,
-    named,
-    read: () => readFileSync(file, "utf8"),
-  }));
-  if (stdin) sources.push({ path: shownPath(resolve(cwd, stdin.filename), cwd), named: true, read: () => stdin.text });
-  sources.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-
-  const notes = [...found.problems];
-  let misuse = found.problems.length > 0;
-  const reports: FileReport[] = [];
-  let output = "";
-  for (const { path, named, read } of sources) {
-    let text: string;
-    try {
-      text = read().replace(/^\uFEFF/, "");
-    } catch (error) {
-      notes.push(`${path}: the file cannot be read (${(error as Error).message})`);
-      misuse = true;
-      continue;
-    }
-    const analysis = analyse(text, path, request.options);
-    if (analysis) {
-      const report = fileReport(path, analysis);
-      reports.push(report);
-      if (request.format !== "json") output += fileText(report, analysis, request, paint);
-    } else if (named) notes.push(`${path}: not a model file, nothing to check`);
-  }
-  if (reports.length === 0 && notes.length === 0) notes.push("no model files found");
-  if (request.format === "json") output = `${JSON.stringify({ version: 1, files: reports })}\n`;
-  if (request.format === "full" && reports.length > 0) output += `${summary(reports, paint)}\n`;
-  return {
-    output,
-    notes: notes.map(harmless),
-    misuse,
-    errors: reports.reduce((sum, { totals }) => sum + totals.errors, 0),
-  };
+  const misuse = await checkAll(await findTasks(args, cwd), setup, outputs);
+  if (misuse) return 2;
+  return args.has("exit-zero") ? 0 : exitCode(outputs.tally, maxWarnings);
 }
 
-interface Source {
-  /** As shown. */
-  readonly path: string;
+/** What the command line says of input and scale. @throws Misuse */
+export function readAssumptions(args: Arguments): Pick<Setup, "input" | "scale"> {
+  const word = args.last("input");
+  const input = word === undefined ? null : parseInput(word.toLowerCase());
+  if (input === undefined) throw new Misuse(`--input must be sizes such as 3x320x320, not ${word}.`);
+  return { input, scale: args.last("scale") ?? null };
+}
+
+function exitCode({ severities }: Tally, maxWarnings = Number.POSITIVE_INFINITY): number {
+  return severities.error > 0 || severities.warning > maxWarnings ? 1 : 0;
+}
+
+/** A file to check, and whether the user named it: then it is worth a word that it holds no model. */
+interface NamedTask extends Task {
   readonly named: boolean;
-  read(): string;
 }
 
-function fileText(report: FileReport, analysis: Analysis, { format, table }: CheckRequest, paint: Paint): string {
-  let text = table ? `${paint("bold", harmless(report.path))}\n\n${tableText(analysis, paint)}\n\n` : "";
-  const lines = new Lines(analysis.text);
-  for (const problem of report.problems) {
-    if (format === "concise") text += `${conciseLine(report.path, problem, paint)}\n`;
-    else text += `${framed(report.path, problem, lines, paint)}\n\n`;
+interface FoundTasks {
+  /** By path. */
+  readonly tasks: readonly NamedTask[];
+  /** What leads nowhere, as sentences. */
+  readonly problems: readonly string[];
+}
+
+async function findTasks(args: Arguments, cwd: string): Promise<FoundTasks> {
+  const found = findFiles(
+    args.paths.filter((path) => path !== "-"),
+    cwd,
+  );
+  const tasks: NamedTask[] = found.candidates.map(({ file, path, named }) => ({
+    path,
+    file,
+    text: null,
+    named,
+    config: NO_CONFIG,
+  }));
+  if (args.paths.includes("-")) {
+    const path = shownPath(resolve(cwd, args.last("stdin-filename") ?? "stdin.yaml"), cwd);
+    tasks.push({ path, file: null, text: await readStdin(), named: true, config: NO_CONFIG });
   }
-  return text;
+  tasks.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return { tasks, problems: found.problems };
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Checks all tasks in their order. @returns whether something the user named could not be checked. */
+async function checkAll({ tasks, problems }: FoundTasks, setup: Setup, outputs: Outputs): Promise<boolean> {
+  let misuse = problems.length > 0;
+  let quiet = problems.length === 0;
+  for (const problem of problems) note(problem);
+  await outputs.start();
+  for (const task of tasks) {
+    const outcome = checkTask(task, setup);
+    if (outcome.kind === "checked") await outputs.file(outcome.checked);
+    else if (outcome.kind === "unreadable") {
+      note(`${task.path}: the file cannot be read (${outcome.why})`);
+      misuse = true;
+    } else if (task.named) note(`${task.path}: not a model file, nothing to check`);
+    if (outcome.kind === "unreadable" || (outcome.kind === "no-model" && task.named)) quiet = false;
+  }
+  await outputs.finish();
+  if (outputs.tally.files === 0 && quiet) note("no model files found");
+  return misuse;
+}
+
+function note(text: string): void {
+  process.stderr.write(`convlint: ${harmless(text)}\n`);
 }

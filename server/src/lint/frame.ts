@@ -1,10 +1,13 @@
 /**
  * Problems for people: the place, the message, and the line of the file with the part at fault underlined.
  */
+
+import { rules } from "../rules/index.ts";
 import type { Severity } from "../rules/rule.ts";
-import type { Lines } from "./positions.ts";
-import type { FileReport, ProblemReport, Span } from "./report.ts";
-import { type Colour, columns, harmless, type Paint } from "./style.ts";
+import type { Tally } from "./formats/format.ts";
+import type { Span } from "./positions.ts";
+import type { ProblemReport, SourceLines } from "./report.ts";
+import { type Colour, columns, harmless, type Paint, padTo } from "./style.ts";
 
 const COLOURS: Record<Severity, Colour> = { error: "red", warning: "yellow", information: "cyan", hint: "gray" };
 
@@ -18,7 +21,7 @@ export function conciseLine(path: string, problem: ProblemReport, paint: Paint):
 }
 
 /** The message with its code frame, and below it the related places. Ends without a line break. */
-export function framed(path: string, problem: ProblemReport, lines: Lines, paint: Paint): string {
+export function framed(path: string, problem: ProblemReport, lines: SourceLines, paint: Paint): string {
   const { start } = problem.range;
   const margin = " ".repeat(String(start.line).length);
   const bar = paint("blue", "│");
@@ -44,8 +47,8 @@ function label({ severity, code }: ProblemReport, paint: Paint): string {
 }
 
 /** The first line of a range with carets below it; tabs become two blanks so that both line up. */
-function excerpt(range: Span, lines: Lines): { readonly text: string; readonly caret: string } {
-  const line = lines.line(range.start.line);
+function excerpt(range: Span, lines: SourceLines): { readonly text: string; readonly caret: string } {
+  const line = lines[range.start.line] ?? "";
   const start = range.start.column - 1;
   const end = range.end.line === range.start.line ? range.end.column - 1 : line.length;
   const show = (text: string) => harmless(text.replaceAll("\t", "  "));
@@ -63,17 +66,26 @@ function excerpt(range: Span, lines: Lines): { readonly text: string; readonly c
 }
 
 /** What the whole run found, in one line. */
-export function summary(files: readonly FileReport[], paint: Paint): string {
-  const sum = (of: "errors" | "warnings" | "information" | "hints") =>
-    files.reduce((total, file) => total + file.totals[of], 0);
-  const parts = [
-    counted(sum("errors"), "error"),
-    counted(sum("warnings"), "warning"),
-    counted(sum("information") + sum("hints"), "note"),
-  ].filter((part) => part !== "");
-  const checked = `${files.length} model file${files.length === 1 ? "" : "s"} checked`;
+export function summary({ files, severities }: Tally, paint: Paint): string {
+  const { error, warning, information, hint } = severities;
+  const parts = [counted(error, "error"), counted(warning, "warning"), counted(information + hint, "note")].filter(
+    (part) => part !== "",
+  );
+  const checked = `${files} model file${files === 1 ? "" : "s"} checked`;
   if (parts.length === 0) return paint("green", `${checked}, no problems`);
-  return paint(sum("errors") > 0 ? "red" : sum("warnings") > 0 ? "yellow" : "green", `${checked}: ${parts.join(", ")}`);
+  return paint(error > 0 ? "red" : warning > 0 ? "yellow" : "green", `${checked}: ${parts.join(", ")}`);
+}
+
+/** How many problems of each code, the most frequent first. */
+export function statisticsText({ codes }: Tally, paint: Paint): string {
+  const sorted = [...codes].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  const width = Math.max(0, ...sorted.map(([, count]) => String(count).length));
+  const codeWidth = Math.max(0, ...sorted.map(([code]) => code.length));
+  const lines = sorted.map(
+    ([code, count]) =>
+      `${padTo(String(count), width, "left")}  ${paint("bold", padTo(code, codeWidth))}  ${rules[code].summary}\n`,
+  );
+  return lines.length > 0 ? `${lines.join("")}\n` : "";
 }
 
 function counted(count: number, what: string): string {

@@ -1,12 +1,18 @@
 /**
  * Offsets ↔ lines and columns, for people and for other programs.
  */
+import type { Range } from "#shared/ops/finding.ts";
 
 /** Line and column count from 1, the offset from 0; columns and offsets count UTF-16 code units. */
 export interface Position {
   readonly line: number;
   readonly column: number;
   readonly offset: number;
+}
+
+export interface Span {
+  readonly start: Position;
+  readonly end: Position;
 }
 
 /** Where each line of a text starts. A line ends at LF, CR LF or CR. */
@@ -30,6 +36,10 @@ export class Lines {
       else high = middle - 1;
     }
     return { line: low + 1, column: inside - this.starts[low]! + 1, offset: inside };
+  }
+
+  span(range: Range): Span {
+    return { start: this.at(range.start), end: this.at(range.end) };
   }
 
   /** The text of a line (from 1) without its end. */

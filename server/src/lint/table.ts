@@ -1,16 +1,23 @@
 /**
- * The layer table of `convlint check --table`, set in columns for a terminal.
+ * The layer table of `convlint check --table`: its cells as plain data, and set in columns for a terminal or as Markdown.
  */
 import type { Analysis } from "../analysis.ts";
 import { COLUMNS, layerTable, rowCells, totalCells } from "../features/layerTable.ts";
+import { literal } from "../features/markdown.ts";
 import { columns, harmless, type Paint, padTo } from "./style.ts";
 
 const NUMERIC: readonly string[] = ["#", "parameters", "MACs"];
 /** A symbolic size may be long; the JSON format has all of it. */
 const MAX_CELL = 60;
 
-/** One row per layer of the file, the inputs above and the totals below. Ends without a line break. */
-export function tableText(analysis: Analysis, paint: Paint): string {
+/** Under COLUMNS. */
+export interface TableCells {
+  /** The inputs, then a row per layer of the file. */
+  readonly rows: readonly (readonly string[])[];
+  readonly total: readonly string[];
+}
+
+export function tableCells(analysis: Analysis): TableCells {
   const table = layerTable(analysis);
   const inputs = table.inputs.map(({ name, tensor }) => [
     "",
@@ -21,11 +28,17 @@ export function tableText(analysis: Analysis, paint: Paint): string {
     "",
     "",
   ]);
-  const rows = table.rows.map((row) => rowCells(row, analysis).map((cell) => (cell === "0" ? "" : cell)));
   // The first column counts layers, so its zero stays.
-  for (const [index, row] of rows.entries()) row[0] = String(table.rows[index]!.layer.index);
-  const body = [...inputs, ...rows].map((row) => row.map(clip));
-  const total = totalCells(table).map(clip);
+  const rows = table.rows.map((row) =>
+    rowCells(row, analysis).map((cell, index) => (cell === "0" && index > 0 ? "" : cell)),
+  );
+  return { rows: [...inputs, ...rows], total: totalCells(table) };
+}
+
+/** Ends without a line break. */
+export function tableText({ rows, total: totals }: TableCells, paint: Paint): string {
+  const body = rows.map((row) => row.map(clip));
+  const total = totals.map(clip);
   const widths = COLUMNS.map((head, index) =>
     Math.max(head.length, ...[...body, total].map((row) => columns(row[index]!))),
   );
@@ -36,6 +49,13 @@ export function tableText(analysis: Analysis, paint: Paint): string {
       .trimEnd();
   const rule = paint("gray", "─".repeat(widths.reduce((sum, width) => sum + width + 2, -2)));
   return [paint("bold", line(COLUMNS)), rule, ...body.map(line), rule, paint("bold", line(total))].join("\n");
+}
+
+/** Ends with a line break. */
+export function tableMarkdown({ rows, total }: TableCells): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(literal).join(" | ")} |\n`;
+  const under = COLUMNS.map((name) => (NUMERIC.includes(name) ? "---:" : "---"));
+  return [line(COLUMNS), `| ${under.join(" | ")} |\n`, ...rows.map(line), line(total)].join("");
 }
 
 function clip(text: string): string {
