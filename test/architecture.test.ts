@@ -21,12 +21,13 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "shared/src/ops/": { imports: ["shared/src/shape/"], types: ["shared/src/kernels/"] },
   "shared/src/graph/": { imports: ["shared/src/ops/", "shared/src/kernels/", "shared/src/shape/"] },
   "shared/src/": { imports: ["shared/src/"] },
-  "server/src/syntax/": { imports: ["shared/src/", "js-yaml", "yaml", "jsonc-parser"] },
+  "server/src/syntax/": { imports: ["shared/src/", "js-yaml", "yaml", "jsonc-parser", "smol-toml"] },
   "server/src/dialects/": { imports: ["shared/src/", "server/src/syntax/"] },
   "server/src/rules/": { imports: ["shared/src/"], types: ["server/src/dialects/", "server/src/syntax/"] },
   "server/src/analysis.ts": {
     imports: ["shared/src/", "server/src/syntax/", "server/src/dialects/", "server/src/rules/"],
   },
+  "server/src/config/": { imports: ["shared/src/", "server/src/syntax/", "server/src/rules/"] },
   "server/src/features/": {
     imports: [
       "shared/src/",

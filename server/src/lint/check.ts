@@ -3,19 +3,30 @@
  */
 import { resolve } from "node:path";
 import { parseInput } from "#shared/settings.ts";
-import { NO_CONFIG } from "../config/config.ts";
+import type { Configs } from "../config/resolve.ts";
 import { type Arguments, type Command, Misuse } from "./arguments.ts";
 import { checkTask, type Setup, type Task } from "./checker.ts";
-import { findFiles, shownPath } from "./files.ts";
+import { CONFIG_OPTIONS, configText, findConfigs, problemLine, slashed } from "./config.ts";
+import { findFiles, isIgnored, shownPath } from "./files.ts";
 import type { Tally } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
-import { Outputs, readDestinations } from "./outputs.ts";
+import { Outputs, readDestinations, toStdout } from "./outputs.ts";
 import { harmless, painter } from "./style.ts";
 
 const HELP = `Usage: convlint check [options] <paths…>
 
 Checks model files. Folders are searched for YAML and JSON files that hold a model; node_modules, .git and what
-.gitignore names are left out. Files that hold no model are passed over.
+.gitignore and .convlintignore name are left out. Files that hold no model are passed over.
+
+A convlint.config.yaml or .json, or a convlint section in package.json or pyproject.toml, says what holds for a project:
+the nearest one above a file is heard (docs/configuration.md).
+
+What to check
+  --config file             hear this configuration instead of the nearest one
+  --no-config               hear none
+  --force-exclude           leave out what is ignored even where it is named, as pre-commit does
+  --show-files              print the model files that would be checked
+  --show-config file        print what the configuration says of a file
 
 What to assume
   --input 3x224x224         the input size, without the batch, instead of the file's own
@@ -53,6 +64,10 @@ export const checkCommand: Command = {
   summary: "check files, folders and globs; - reads standard input",
   help: HELP,
   options: {
+    ...CONFIG_OPTIONS,
+    "force-exclude": { type: "boolean" },
+    "show-files": { type: "boolean" },
+    "show-config": { type: "string" },
     format: { type: "string" },
     "output-file": { type: "string" },
     table: { type: "boolean" },
@@ -70,6 +85,9 @@ export const checkCommand: Command = {
 
 async function run(args: Arguments): Promise<number> {
   const cwd = process.cwd();
+  const configs = findConfigs(args, cwd);
+  const shown = args.last("show-config");
+  if (shown !== undefined) return showConfig(configs, shown, cwd);
   if (args.paths.length === 0) {
     process.stderr.write(`convlint: no paths given.\n\n${HELP}`);
     return 2;
@@ -87,6 +105,7 @@ async function run(args: Arguments): Promise<number> {
       table: args.has("table"),
     },
   };
+  if (args.has("show-files")) return (await showFiles(await findTasks(args, configs, cwd), setup)) ? 2 : 0;
   const maxWarnings = args.has("error-on-warnings") ? 0 : args.count("max-warnings");
   const outputs = new Outputs(
     destinations,
@@ -98,9 +117,24 @@ async function run(args: Arguments): Promise<number> {
     },
     cwd,
   );
-  const misuse = await checkAll(await findTasks(args, cwd), setup, outputs);
+  const misuse = await checkAll(await findTasks(args, configs, cwd), setup, outputs);
   if (misuse) return 2;
   return args.has("exit-zero") ? 0 : exitCode(outputs.tally, maxWarnings);
+}
+
+function showConfig(configs: Configs, file: string, cwd: string): number {
+  process.stdout.write(configText(configs, file, cwd));
+  for (const problem of configs.problems) note(problemLine(problem, cwd));
+  return configs.problems.length > 0 ? 2 : 0;
+}
+
+/** Prints the files that hold a model. @returns as `checkAll`. */
+async function showFiles({ tasks, problems }: FoundTasks, setup: Setup): Promise<boolean> {
+  for (const problem of problems) note(problem);
+  for (const task of tasks) {
+    if (checkTask(task, setup).kind === "checked") await toStdout(`${harmless(task.path)}\n`);
+  }
+  return problems.length > 0;
 }
 
 /** What the command line says of input and scale. @throws Misuse */
@@ -127,24 +161,24 @@ interface FoundTasks {
   readonly problems: readonly string[];
 }
 
-async function findTasks(args: Arguments, cwd: string): Promise<FoundTasks> {
+async function findTasks(args: Arguments, configs: Configs, cwd: string): Promise<FoundTasks> {
+  const forced = args.has("force-exclude");
   const found = findFiles(
     args.paths.filter((path) => path !== "-"),
     cwd,
   );
-  const tasks: NamedTask[] = found.candidates.map(({ file, path, named }) => ({
-    path,
-    file,
-    text: null,
-    named,
-    config: NO_CONFIG,
-  }));
+  const tasks: NamedTask[] = found.candidates.flatMap(({ file, path, named }) => {
+    const { config, ignored } = configs.of(slashed(file));
+    const leftOut = (ignored && (forced || !named)) || (forced && named && isIgnored(file));
+    return leftOut ? [] : [{ path, file, text: null, named, config }];
+  });
   if (args.paths.includes("-")) {
     const path = shownPath(resolve(cwd, args.last("stdin-filename") ?? "stdin.yaml"), cwd);
-    tasks.push({ path, file: null, text: await readStdin(), named: true, config: NO_CONFIG });
+    const { config } = configs.of(slashed(resolve(cwd, path)));
+    tasks.push({ path, file: null, text: await readStdin(), named: true, config });
   }
   tasks.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  return { tasks, problems: found.problems };
+  return { tasks, problems: [...configs.problems.map((problem) => problemLine(problem, cwd)), ...found.problems] };
 }
 
 async function readStdin(): Promise<string> {

@@ -1,8 +1,8 @@
 /**
  * Which files a `check` reads: files as named, folders searched, globs expanded; each once.
  */
-import { type Dirent, readdirSync, type Stats, statSync } from "node:fs";
-import { extname, join, relative, resolve, sep } from "node:path";
+import { type Dirent, existsSync, readdirSync, type Stats, statSync } from "node:fs";
+import { dirname, extname, join, relative, resolve, sep } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
 import { Ignore, isIgnoredBelow } from "./gitignore.ts";
 
@@ -50,6 +50,19 @@ export function findFiles(args: readonly string[], cwd: string): Found {
   }
   const candidates = [...named].map(([file, isNamed]) => ({ file, path: shownPath(file, cwd), named: isNamed }));
   return { candidates, problems };
+}
+
+/** Whether ignore files name a file (absolute), by its own path or a folder's on the way from its repository. */
+export function isIgnored(file: string): boolean {
+  return isIgnoredBelow(repositoryOf(file), file);
+}
+
+/** The folder of the repository that holds a file, or the file's own folder where there is none. */
+function repositoryOf(file: string): string {
+  for (let at = dirname(file); ; at = dirname(at)) {
+    if (existsSync(join(at, ".git"))) return at;
+    if (dirname(at) === at) return dirname(file);
+  }
 }
 
 /** A path as output shows it: relative to the working folder, with forward slashes on every system. */

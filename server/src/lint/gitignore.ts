@@ -1,11 +1,15 @@
 /**
- * Which files git ignores, read from the .gitignore files themselves: exact for the patterns people write, no git needed.
+ * Which files are left out: what git ignores, read from the .gitignore files themselves (exact for the patterns people
+ * write, no git needed), and what a .convlintignore beside them names, which is heard last.
  *
- * The pattern language is that of gitignore(5): `*` and `?` stop at slashes, `**` does not, a leading or inner slash ties
- * a pattern to its folder, a trailing one to folders, `!` takes back, and the last pattern that matches decides.
+ * The pattern language is that of gitignore(5): see config/glob.ts; a leading or inner slash ties a pattern to its folder,
+ * a trailing one to folders, `!` takes back, and the last pattern that matches decides.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import { globSource } from "../config/glob.ts";
+
+const IGNORE_FILES = [".gitignore", ".convlintignore"];
 
 interface Pattern {
   readonly matches: RegExp;
@@ -13,7 +17,7 @@ interface Pattern {
   readonly foldersOnly: boolean;
 }
 
-/** The patterns that hold inside one folder: its own .gitignore after those of the folders above, up to the repository. */
+/** The patterns that hold inside one folder: its own ignore files after those of the folders above, up to the repository. */
 export class Ignore {
   private constructor(
     private readonly folder: string,
@@ -43,7 +47,7 @@ export class Ignore {
     return new Ignore(folder, readPatterns(folder), this);
   }
 
-  /** Whether git ignores the path itself; its parents are the caller's to check. */
+  /** Whether the path itself is ignored; its parents are the caller's to check. */
   ignores(path: string, isFolder: boolean): boolean {
     const local = relative(this.folder, path).split(sep).join("/");
     for (const pattern of [...this.patterns].reverse()) {
@@ -53,7 +57,7 @@ export class Ignore {
   }
 }
 
-/** Whether git ignores a file below `base`, by its own path or a folder on the way. Both absolute. */
+/** Whether a file is ignored below `base`, by its own path or a folder on the way. Both absolute. */
 export function isIgnoredBelow(base: string, file: string): boolean {
   const steps = relative(base, file).split(sep);
   if (steps[0] === "..") return false;
@@ -69,13 +73,15 @@ export function isIgnoredBelow(base: string, file: string): boolean {
 }
 
 function readPatterns(folder: string): Pattern[] {
-  let text: string;
-  try {
-    text = readFileSync(join(folder, ".gitignore"), "utf8");
-  } catch {
-    return []; // None there, or not readable: git ignores nothing then either.
-  }
-  return text.split(/\r?\n/).flatMap((line) => pattern(line) ?? []);
+  return IGNORE_FILES.flatMap((name) => {
+    let text: string;
+    try {
+      text = readFileSync(join(folder, name), "utf8");
+    } catch {
+      return []; // None there, or not readable: git ignores nothing then either.
+    }
+    return text.split(/\r?\n/).flatMap((line) => pattern(line) ?? []);
+  });
 }
 
 function pattern(line: string): Pattern | null {
@@ -86,29 +92,10 @@ function pattern(line: string): Pattern | null {
   const foldersOnly = glob.endsWith("/");
   if (foldersOnly) glob = glob.slice(0, -1);
   const anchored = glob.includes("/");
-  const body = source(glob.replace(/^\//, ""));
+  const body = globSource(glob.replace(/^\//, ""));
   try {
     return { matches: new RegExp(`^${anchored ? "" : "(?:.*/)?"}${body}$`), negated, foldersOnly };
   } catch {
     return null; // A bracket expression that closes nothing matches nothing in git.
   }
-}
-
-const PARTS = /\\(.)|^\*\*\/|\/\*\*\/|\/\*\*$|\*+|\?|\[(!?)((?:\\.|[^\]])+)\]|[\s\S]/g;
-
-function source(glob: string): string {
-  return glob.replace(PARTS, (part, escaped: string | undefined, not: string | undefined, set: string | undefined) => {
-    if (escaped !== undefined) return literal(escaped);
-    if (part === "**/") return "(?:.*/)?";
-    if (part === "/**/") return "/(?:.*/)?";
-    if (part === "/**") return "/.*";
-    if (part.startsWith("*")) return "[^/]*";
-    if (part === "?") return "[^/]";
-    if (set !== undefined) return `[${not ? "^" : ""}${set}]`;
-    return literal(part);
-  });
-}
-
-function literal(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
 }
