@@ -2,7 +2,7 @@
  * The dims that every primitive gives, and what it refuses, known before anything is allocated: one home for all backends.
  */
 import { effectiveKernel, type Placement } from "../shape/window.ts";
-import type { Blocks, Convolution, Padding, TransposedConvolution } from "./backend.ts";
+import type { Blocks, Convolution, Padding, Taps, TransposedConvolution } from "./backend.ts";
 import { EngineError, type Values } from "./values.ts";
 
 function shown(dims: readonly number[]): string {
@@ -29,12 +29,13 @@ function checkPlacement(axis: Placement, size: number, transposed: boolean): voi
     throw new EngineError("bad-size", `a window's padding must be integers, not ${padBefore} and ${padAfter}`);
   }
   if (input !== size) mismatch(`a window placed over ${input} cells moves over ${size}`);
-  if (
-    !transposed &&
-    output > 0 &&
-    effectiveKernel(axis) > input + Math.max(padBefore, 0) + Math.max(padAfter, 0) + stride
-  )
-    mismatch(`a kernel over ${effectiveKernel(axis)} cells does not fit into ${input} with its padding`);
+  // Rounding up lets the last window reach less than a stride over the end.
+  const reach = (output - 1) * stride + effectiveKernel(axis);
+  if (!transposed && output > 0 && reach > input + padBefore + padAfter + stride - 1) {
+    mismatch(
+      `${output} windows that reach over ${reach} cells do not fit into ${input} with padding ${padBefore} and ${padAfter}`,
+    );
+  }
 }
 
 /** Checks placements against the last axes of `dims`; the axes before them, then the output sizes. */
@@ -206,4 +207,27 @@ export function foldedDims(dims: readonly number[], { axes }: Blocks): number[] 
     mismatch(`${shown(dims)} are no ${blocks} blocks of ${cells} cells`);
   }
   return [dims[0]!, dims[1]! / cells, axes[0].input, axes[1].input];
+}
+
+/** The dims after interpolating along an axis. @throws EngineError `mismatch` where the table reads outside. */
+export function resampledDims(
+  dims: readonly number[],
+  axis: number,
+  { output, count, indices, weights }: Taps,
+): number[] {
+  checkAxis(dims, axis);
+  if (indices.length !== output * count || weights.length !== output * count) {
+    mismatch(`a table of ${indices.length} cells and ${weights.length} weights for ${output} × ${count} taps`);
+  }
+  const size = dims[axis]!;
+  if (indices.some((cell) => cell >= size)) mismatch(`a table that reads outside ${size} cells`);
+  return dims.with(axis, output);
+}
+
+/** The dims of an adaptive pooling over the last axes. @throws EngineError where there are too few, or no cells. */
+export function adaptiveDims(dims: readonly number[], sizes: readonly number[]): number[] {
+  const first = dims.length - sizes.length;
+  if (first < 0) mismatch(`${sizes.length} output sizes for ${shown(dims)}`);
+  if (dims.slice(first).includes(0)) throw new EngineError("bad-size", `${shown(dims)} has no cells to pool`);
+  return [...dims.slice(0, first), ...sizes];
 }

@@ -27,6 +27,8 @@ export class EngineError extends Error {
     message: string,
     /** Bytes that it would have taken, for `too-large`. */
     readonly bytes?: number,
+    /** Id of the graph's node where it happened; set by whoever runs a graph. */
+    readonly node?: number,
   ) {
     super(message);
     this.name = "EngineError";

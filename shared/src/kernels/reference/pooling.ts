@@ -1,8 +1,8 @@
 /** Poolings by their definition. Sources: torch.nn.MaxPool1d–3d, AvgPool1d–3d and their adaptive kin. */
 import type { Placement } from "../../shape/window.ts";
 import { type AdaptivePooling, checkpoint, type Pooled, type Pooling, type Signal } from "../backend.ts";
-import { windowedDims } from "../check.ts";
-import { EngineError, type Values, zeros } from "../values.ts";
+import { adaptiveDims, windowedDims } from "../check.ts";
+import { type Values, zeros } from "../values.ts";
 
 /** What one output position reads along one axis. */
 interface Span {
@@ -108,8 +108,9 @@ export function pool(x: Values, pooling: Pooling, limit: number, signal: Signal 
   const spans = pooling.axes.map(windowSpans);
   if (pooling.kind === "max") return pooled(x, spans, greatest, pooling.indices, limit, signal);
   const { divisor, countPadding } = pooling;
+  // A window that reads padding only has the mean 0, as in PyTorch.
   const mean: Combine = (data, base, offsets, padded) =>
-    total(data, base, offsets) / (divisor ?? (countPadding ? padded : offsets.length));
+    offsets.length === 0 ? 0 : total(data, base, offsets) / (divisor ?? (countPadding ? padded : offsets.length));
   return pooled(x, spans, mean, false, limit, signal);
 }
 
@@ -120,8 +121,8 @@ export function adaptivePool(
   limit: number,
   signal: Signal | null,
 ): Pooled<Values> {
+  adaptiveDims(x.dims, sizes);
   const spatial = x.dims.slice(x.dims.length - sizes.length);
-  if (spatial.length !== sizes.length) throw new EngineError("mismatch", "more output sizes than axes");
   const spans = sizes.map((o, index) => adaptiveSpans(spatial[index]!, o));
   const mean: Combine = (data, base, offsets) => total(data, base, offsets) / offsets.length;
   return pooled(x, spans, kind === "max" ? greatest : mean, indices && kind === "max", limit, signal);
