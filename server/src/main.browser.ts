@@ -9,4 +9,8 @@ import { serve } from "./serve.ts";
 
 // The worker's own global scope; the DOM types that could name it are not among the server's.
 const scope = globalThis as never;
-serve(createConnection(ProposedFeatures.all, new BrowserMessageReader(scope), new BrowserMessageWriter(scope)), null);
+serve(
+  createConnection(ProposedFeatures.all, new BrowserMessageReader(scope), new BrowserMessageWriter(scope)),
+  null,
+  null,
+);

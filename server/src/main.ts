@@ -5,8 +5,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { createConnection, ProposedFeatures } from "vscode-languageserver/node";
-import { modelFiles } from "./lint/files.ts";
-import { serve } from "./serve.ts";
+import { Configs, UNSPOKEN } from "./config/resolve.ts";
+import { readIfThere, slashed } from "./lint/paths.ts";
+import { modelFiles } from "./lint/search.ts";
+import { type ProjectConfigs, serve } from "./serve.ts";
 import type { WorkspaceFiles } from "./workspace.ts";
 
 /** A larger file is checked when it is opened, but not read unasked. */
@@ -17,7 +19,24 @@ const SLICE = 256;
 
 /** Starts the server on this process's own channel; it ends the process when the editor says so or goes away. */
 export function startServer(): void {
-  serve(createConnection(ProposedFeatures.all), nodeFiles);
+  serve(createConnection(ProposedFeatures.all), nodeFiles, nodeConfigs());
+}
+
+function nodeConfigs(): ProjectConfigs {
+  const configs = new Configs(readIfThere);
+  // A document that is no file, such as one never saved, belongs to no project.
+  const pathOf = (uri: string) => (uri.startsWith("file:") ? slashed(fileURLToPath(uri)) : null);
+  return {
+    of(uri) {
+      const path = pathOf(uri);
+      return path === null ? UNSPOKEN : configs.of(path);
+    },
+    concerns(uri) {
+      const path = pathOf(uri);
+      return path !== null && configs.concerns(path);
+    },
+    forget: () => configs.forget(),
+  };
 }
 
 const nodeFiles: WorkspaceFiles = {

@@ -43,6 +43,7 @@ import {
 } from "#shared/protocol.ts";
 import { readSettings, SECTION, type Settings } from "#shared/settings.ts";
 import { type Analysis, analyse } from "./analysis.ts";
+import type { Resolved } from "./config/resolve.ts";
 import { type Completion, completion } from "./features/completion.ts";
 import { type Problem, problems } from "./features/diagnostics.ts";
 import { documentSymbols } from "./features/documentSymbols.ts";
@@ -55,7 +56,15 @@ import { fileKey, Workspace, type WorkspaceFiles } from "./workspace.ts";
 /** How long the text must rest before problems are pushed; pulled answers never wait. */
 const REST_MS = 50;
 
-const WATCHED = "**/*.{yaml,yml,json,jsonc}";
+const WATCHED = "**/*.{yaml,yml,json,jsonc,toml}";
+
+/** What the projects that files belong to say, as the host can read it. By URI. */
+export interface ProjectConfigs {
+  of(uri: string): Resolved;
+  /** Whether a change of this file may change the answers. */
+  concerns(uri: string): boolean;
+  forget(): void;
+}
 
 /** One document version under one set of settings. */
 interface Checked {
@@ -73,9 +82,9 @@ interface HintData extends Pick<Hint, "kind" | "layer" | "kept"> {
   readonly version: number;
 }
 
-/** Answers on a connection until it ends. @param files null where the host has no file system, as in a browser. */
-export function serve(connection: Connection, files: WorkspaceFiles | null): void {
-  new Server(connection, files).listen();
+/** Answers on a connection until it ends. @param files and configs are null where there is no file system, as in a browser. */
+export function serve(connection: Connection, files: WorkspaceFiles | null, configs: ProjectConfigs | null): void {
+  new Server(connection, files, configs).listen();
 }
 
 class Server {
@@ -99,6 +108,7 @@ class Server {
   constructor(
     private readonly connection: Connection,
     files: WorkspaceFiles | null,
+    private readonly configs: ProjectConfigs | null,
   ) {
     const settingsOf = (uri: string) => this.settingsOf(uri);
     this.workspace = files && new Workspace(files, diagnosticsOfFile, settingsOf, () => this.nextResult());
@@ -117,10 +127,14 @@ class Server {
     connection.onDidChangeWatchedFiles(
       this.told("didChangeWatchedFiles", ({ changes }) => {
         for (const { uri } of changes) this.workspace?.fileChanged(uri);
+        return this.configsChanged(changes.map(uriOf));
       }),
     );
     documents.onDidChangeContent(({ document }) => this.schedule(document, this.checked.has(document) ? REST_MS : 0));
-    documents.onDidSave(({ document }) => this.sound.delete(document));
+    documents.onDidSave(({ document }) => {
+      this.sound.delete(document);
+      void this.configsChanged([document.uri]);
+    });
     documents.onDidClose(({ document }) => this.close(document.uri));
 
     connection.languages.inlayHint.on(
@@ -245,7 +259,13 @@ class Server {
       this.complaints.add(problem);
       this.connection.console.warn(problem);
     }
-    return settings;
+    return this.configs ? underProject(settings, this.configs.of(uri)) : settings;
+  }
+
+  private async configsChanged(uris: readonly string[]): Promise<void> {
+    if (!uris.some((uri) => this.configs?.concerns(uri))) return;
+    this.configs?.forget();
+    await this.forgetSettings();
   }
 
   private async rawSettings(uri: string): Promise<unknown> {
@@ -459,6 +479,17 @@ function diagnosticsOfFile(uri: string, text: string, settings: Settings): reado
 
 function analyseUnder({ enable, input, scale }: Settings, text: string, uri: string): Analysis | null {
   return enable ? analyse(text, uri, { input, scale }) : null;
+}
+
+/** A project's configuration is heard over the editor's own settings, so that everybody sees what CI sees. */
+function underProject(settings: Settings, { config, ignored }: Resolved): Settings {
+  return {
+    ...settings,
+    enable: settings.enable && !ignored,
+    rules: { ...settings.rules, ...config.rules },
+    input: config.input ?? settings.input,
+    scale: config.scale ?? settings.scale,
+  };
 }
 
 const COMPLETION_KINDS: Readonly<Record<Completion["kind"], CompletionItemKind>> = {

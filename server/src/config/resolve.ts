@@ -2,7 +2,7 @@
  * Which configuration holds for a file: the nearest one above it, what that extends, and its overrides. Pure but for the
  * reading, which the host brings along; paths are absolute, with forward slashes.
  */
-import { CONFIG_NAMES, type Config, type ConfigEntry, merged, NO_CONFIG, readConfig } from "./config.ts";
+import { CONFIG_NAMES, type Config, type ConfigEntry, isConfigName, merged, NO_CONFIG, readConfig } from "./config.ts";
 import { globMatcher } from "./glob.ts";
 import type { Misfit } from "./validate.ts";
 
@@ -34,12 +34,14 @@ interface Loaded {
   readonly made: Map<string, Config>;
 }
 
-const UNSPOKEN: Resolved = { config: NO_CONFIG, ignored: false, sources: [] };
+/** Of a file that belongs to no project. */
+export const UNSPOKEN: Resolved = { config: NO_CONFIG, ignored: false, sources: [] };
 
 /** Finds and keeps the configurations of one host. */
 export class Configs {
   private readonly folders = new Map<string, Loaded | null>();
   private readonly complaints = new Map<string, ConfigProblem>();
+  private readonly heard = new Set<string>();
   private readonly explicit: Loaded | null;
 
   /**
@@ -53,6 +55,18 @@ export class Configs {
   ) {
     this.explicit = only && this.load(only.path, `${only.base}/`);
     if (only && !this.explicit) throw new Error(`${only.path} holds no configuration`);
+  }
+
+  /** Reads everything anew when it is asked for next. */
+  forget(): void {
+    this.folders.clear();
+    this.complaints.clear();
+    this.heard.clear();
+  }
+
+  /** Whether what a file says may change the answers: it may hold a configuration, or is one that another extends. */
+  concerns(path: string): boolean {
+    return isConfigName(path) || this.heard.has(path);
   }
 
   /** Every problem met so far, once each. */
@@ -93,6 +107,7 @@ export class Configs {
     const text = this.read(path);
     const own = text === null ? null : readConfig(text.replace(/^\uFEFF/, ""), path);
     if (text === null || own === null) return null;
+    this.heard.add(path);
     const complain = ({ range, message }: Misfit) =>
       this.complaints.set(`${path} ${range.start} ${message}`, { path, text, range, message });
     own.problems.forEach(complain);

@@ -6,11 +6,13 @@ import { parseInput } from "#shared/settings.ts";
 import type { Configs } from "../config/resolve.ts";
 import { type Arguments, type Command, Misuse } from "./arguments.ts";
 import { checkTask, type Setup, type Task } from "./checker.ts";
-import { CONFIG_OPTIONS, configText, findConfigs, problemLine, slashed } from "./config.ts";
-import { findFiles, isIgnored, shownPath } from "./files.ts";
+import { CONFIG_OPTIONS, configText, findConfigs, problemLine } from "./config.ts";
+import { findFiles } from "./files.ts";
 import type { Tally } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
 import { Outputs, readDestinations, toStdout } from "./outputs.ts";
+import { shownPath, slashed } from "./paths.ts";
+import { isIgnored } from "./search.ts";
 import { harmless, painter } from "./style.ts";
 
 const HELP = `Usage: convlint check [options] <paths…>

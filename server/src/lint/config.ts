@@ -1,11 +1,10 @@
 /**
  * The project's configuration as the command line finds it on disk, and what it says of itself: problems and `--show-config`.
  */
-import { readFileSync } from "node:fs";
-import { resolve, sep } from "node:path";
+import { resolve } from "node:path";
 import { type ConfigProblem, Configs } from "../config/resolve.ts";
 import { type Arguments, Misuse, type OptionSpec } from "./arguments.ts";
-import { shownPath } from "./files.ts";
+import { readIfThere, shownPath, slashed } from "./paths.ts";
 import { Lines } from "./positions.ts";
 
 /** The options with which commands choose a configuration. */
@@ -26,20 +25,6 @@ export function findConfigs(args: Arguments, cwd: string): Configs {
   } catch (error) {
     throw new Misuse(`--config ${only}: ${(error as Error).message}.`);
   }
-}
-
-/** The text of a file; null where there is none, or none that can be read. */
-export function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return null;
-  }
-}
-
-/** An absolute path with forward slashes, as configurations are told of. */
-export function slashed(path: string): string {
-  return sep === "\\" ? path.replaceAll("\\", "/") : path;
 }
 
 /** `convlint.config.yaml:3:1: the configuration has no rulez. Did you mean rules?` */

@@ -1,10 +1,12 @@
 /**
  * Which files a `check` reads: files as named, folders searched, globs expanded; each once.
  */
-import { type Dirent, existsSync, readdirSync, type Stats, statSync } from "node:fs";
-import { dirname, extname, join, relative, resolve, sep } from "node:path";
+import { type Stats, statSync } from "node:fs";
+import { resolve, sep } from "node:path";
 import { globSync, isDynamicPattern } from "tinyglobby";
-import { Ignore, isIgnoredBelow } from "./gitignore.ts";
+import { isIgnoredBelow } from "./gitignore.ts";
+import { shownPath } from "./paths.ts";
+import { modelFiles, NEVER_SEARCHED } from "./search.ts";
 
 /** A file to check. */
 export interface Candidate {
@@ -21,10 +23,6 @@ export interface Found {
   /** What of the arguments leads nowhere, as sentences. */
   readonly problems: readonly string[];
 }
-
-/** What may hold a model in a folder. A file named directly is checked whatever its name. */
-const MODEL_EXTENSIONS = new Set([".yaml", ".yml", ".json", ".jsonc"]);
-const NEVER_SEARCHED = new Set(["node_modules", ".git"]);
 
 /** The files that command-line arguments mean, from the working folder `cwd` (absolute). */
 export function findFiles(args: readonly string[], cwd: string): Found {
@@ -50,62 +48,6 @@ export function findFiles(args: readonly string[], cwd: string): Found {
   }
   const candidates = [...named].map(([file, isNamed]) => ({ file, path: shownPath(file, cwd), named: isNamed }));
   return { candidates, problems };
-}
-
-/** Whether ignore files name a file (absolute), by its own path or a folder's on the way from its repository. */
-export function isIgnored(file: string): boolean {
-  return isIgnoredBelow(repositoryOf(file), file);
-}
-
-/** The folder of the repository that holds a file, or the file's own folder where there is none. */
-function repositoryOf(file: string): string {
-  for (let at = dirname(file); ; at = dirname(at)) {
-    if (existsSync(join(at, ".git"))) return at;
-    if (dirname(at) === at) return dirname(file);
-  }
-}
-
-/** A path as output shows it: relative to the working folder, with forward slashes on every system. */
-export function shownPath(file: string, cwd: string): string {
-  return relative(cwd, file).split(sep).join("/");
-}
-
-/**
- * Every file below a folder (absolute) that may hold a model, by its ending. Folders that cannot be read are told in
- * `problems` and passed over.
- */
-export function modelFiles(folder: string, problems: string[] = []): Generator<string> {
-  return search(folder, Ignore.for(folder), problems);
-}
-
-function* search(folder: string, ignore: Ignore, problems: string[]): Generator<string> {
-  let entries: Dirent[];
-  try {
-    entries = readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    problems.push(`${folder}: the folder cannot be read (${(error as Error).message})`);
-    return;
-  }
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (!NEVER_SEARCHED.has(entry.name) && !ignore.ignores(path, true))
-        yield* search(path, ignore.inside(path), problems);
-    } else if (MODEL_EXTENSIONS.has(extname(entry.name).toLowerCase())) {
-      // Links to files are followed, links to folders are not: they may lead in a circle.
-      const isFile = entry.isFile() || (entry.isSymbolicLink() && leadsToFile(path));
-      if (isFile && !ignore.ignores(path, false)) yield path;
-    }
-  }
-}
-
-/** A link that leads nowhere, or to itself, is no file. */
-function leadsToFile(link: string): boolean {
-  try {
-    return statSync(link).isFile();
-  } catch {
-    return false;
-  }
 }
 
 function expand(pattern: string, cwd: string): string[] {
