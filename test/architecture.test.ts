@@ -24,8 +24,15 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "server/src/syntax/": { imports: ["shared/src/", "js-yaml", "yaml", "jsonc-parser", "smol-toml"] },
   "server/src/dialects/": { imports: ["shared/src/", "server/src/syntax/"] },
   "server/src/rules/": { imports: ["shared/src/"], types: ["server/src/dialects/", "server/src/syntax/"] },
+  "server/src/suppressions.ts": { imports: ["shared/src/", "server/src/rules/"], types: ["server/src/syntax/"] },
   "server/src/analysis.ts": {
-    imports: ["shared/src/", "server/src/syntax/", "server/src/dialects/", "server/src/rules/"],
+    imports: [
+      "shared/src/",
+      "server/src/syntax/",
+      "server/src/dialects/",
+      "server/src/rules/",
+      "server/src/suppressions.ts",
+    ],
   },
   "server/src/config/": { imports: ["shared/src/", "server/src/syntax/", "server/src/rules/"] },
   "server/src/features/": {

@@ -6,8 +6,9 @@ import type { Graph } from "#shared/graph/graph.ts";
 import { infer, type ShapeReport } from "#shared/graph/infer.ts";
 import type { Context, Dialect } from "./dialects/dialect.ts";
 import { dialects } from "./dialects/index.ts";
-import { diagnose, fromSyntax } from "./rules/index.ts";
+import { describe, diagnose, fromSyntax } from "./rules/index.ts";
 import type { Diagnostic } from "./rules/rule.ts";
+import { suppress } from "./suppressions.ts";
 import { parse } from "./syntax/parse.ts";
 import type { Parsed } from "./syntax/tree.ts";
 
@@ -40,6 +41,14 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
   };
   const lowered = dialect.lower(root, context);
   const report = infer(lowered.graph, lowered.findings);
-  const diagnostics = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems));
-  return { text, parsed, dialect, graph: lowered.graph, report, diagnostics };
+  const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems));
+  const { diagnostics, unused } = suppress(found, parsed, text);
+  return {
+    text,
+    parsed,
+    dialect,
+    graph: lowered.graph,
+    report,
+    diagnostics: [...diagnostics, ...unused.map((finding) => describe(finding, lowered.graph, report, dialect.words))],
+  };
 }

@@ -34,6 +34,7 @@ import { tooLarge } from "./too-large.ts";
 import { unknownLayer } from "./unknown-layer.ts";
 import { unknownParameter } from "./unknown-parameter.ts";
 import { unknownReference } from "./unknown-reference.ts";
+import { unusedSuppression } from "./unused-suppression.ts";
 import { windowTooLarge } from "./window-too-large.ts";
 import { wrongInputCount } from "./wrong-input-count.ts";
 import { wrongRank } from "./wrong-rank.ts";
@@ -69,6 +70,7 @@ export const rules: { readonly [C in FindingCode]: Rule<C> } = {
   "skips-pixels": skipsPixels,
   "dead-layer": deadLayer,
   "empty-output": emptyOutput,
+  "unused-suppression": unusedSuppression,
 };
 
 /** The page that explains a code, for editors and SARIF. */
@@ -136,7 +138,8 @@ function isWhole(report: ShapeReport, extra: readonly Diagnostic[]): boolean {
   return ![...extra, ...report.findings].some(({ code }) => doubts.includes(code));
 }
 
-function describe(found: Finding, graph: Graph, report: ShapeReport, words: Words): Diagnostic {
+/** A finding in words, with its severity and place. */
+export function describe(found: Finding, graph: Graph, report: ShapeReport, words: Words): Diagnostic {
   const rule = rules[found.code] as Rule<FindingCode>;
   const node = found.node === null ? null : (graph.nodes[found.node] ?? null);
   const context: MessageContext<FindingCode> = {

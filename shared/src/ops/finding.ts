@@ -93,6 +93,13 @@ export interface FindingData {
   "skips-pixels": { readonly use: WindowUse; readonly input: Tensor };
   /** `only`: ids of the layers before it that serve nothing else. */
   "dead-layer": { readonly only: readonly number[] };
+  /** A comment that suppresses nothing: the `code` it names (null: all), by which directive, and why nothing. */
+  "unused-suppression": {
+    readonly code: string | null;
+    readonly kind: string;
+    readonly why: "nothing-there" | "unknown-code" | "unknown-directive" | "no-start";
+    readonly candidates: readonly string[];
+  };
   "empty-output": { readonly output: Tensor; readonly fatal: boolean; readonly why: string };
 }
 
