@@ -3,6 +3,7 @@
  */
 import type { Graph } from "#shared/graph/graph.ts";
 import type { Finding } from "#shared/ops/finding.ts";
+import type { Plain } from "#shared/ops/param.ts";
 import type { Dim } from "#shared/shape/dim.ts";
 import type { Layout, Tensor } from "#shared/shape/tensor.ts";
 import type { Comment, Tree } from "../syntax/tree.ts";
@@ -34,6 +35,8 @@ export interface Words {
   /** `[N, 6, 28, 28]` or `(None, 28, 28, 6)`. */
   shape(tensor: Tensor): string;
   dim(dim: Dim): string;
+  /** Whether the format can write this value for an operator's parameter; where it cannot, no advice names it. Default: all. */
+  takes?(op: string, name: string, value: Plain): boolean;
 }
 
 export interface Dialect {
@@ -44,6 +47,8 @@ export interface Dialect {
    * dialect claims are never parsed.
    */
   sniff(text: string, path: string): boolean;
+  /** Whether a file is of this format by its name alone, so that even one that cannot be read gets its problems. */
+  claims?(path: string): boolean;
   /** Looks at the root's own top keys only. */
   matches(root: Tree, path: string): boolean;
   /** Never throws and never stops at the first problem. */

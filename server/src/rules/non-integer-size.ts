@@ -1,5 +1,4 @@
 /** A window that does not divide its input: what it leaves, and what would make it exact. */
-import type { Node } from "#shared/graph/graph.ts";
 import { type Dim, sub } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import { outputSize, remainder, unreadInput, type Window, type WindowUse } from "#shared/shape/window.ts";
@@ -75,16 +74,17 @@ function unreadCells(uses: readonly WindowUse[], input: Tensor, unread: number):
 }
 
 /** Only what was put back into the formula and left no remainder. `uses` are alike, so one stands for all. */
-function adviceFor(uses: readonly WindowUse[], { data, node, report }: Context): string {
+function adviceFor(uses: readonly WindowUse[], context: Context): string {
+  const { data, node, report } = context;
   const use = uses[0]!;
   const axes = axesOf(uses, data.input);
   const windows = node ? (report.nodes[node.id]?.inference?.windows ?? []) : [];
   const where = uses.length < windows.length ? ` in ${axes}` : "";
   const options: string[] = [];
-  const padding = exactPadding(use, node, windows.length);
+  const padding = exactPadding(use, context, windows.length);
   if (padding) options.push(padding + where);
   const ceiled = { ...use.window, ceil: true };
-  if (accepts(node, "ceil_mode", true) && !use.window.ceil && unreadInput(use.input, ceiled) === 0) {
+  if (accepts(context, "ceil_mode", true) && !use.window.ceil && unreadInput(use.input, ceiled) === 0) {
     options.push("ceil_mode: true");
   }
   const sizes = exactInputs(use).map(String);
@@ -111,20 +111,20 @@ const SIDES = [
 ] as const;
 
 /** The least padding more that leaves no remainder, in a form the operator takes. */
-function exactPadding(use: WindowUse, node: Node | null, axes: number): string | null {
+function exactPadding(use: WindowUse, context: Context, axes: number): string | null {
   const { input, window } = use;
   const { padBefore, padAfter, stride } = window;
   const rest = remainder(input, window);
   if (rest === null || typeof padBefore !== "number" || typeof padAfter !== "number") return null;
-  const most = mostPadding(node, use);
+  const most = mostPadding(context.node, use);
   const isExact = (changed: Partial<Window>) => remainder(input, { ...window, ...changed }) === 0;
   const each = (padBefore + padAfter + stride - rest) / 2;
-  if (Number.isInteger(each) && each <= most && accepts(node, "padding", each)) {
+  if (Number.isInteger(each) && each <= most && accepts(context, "padding", each)) {
     return isExact({ padBefore: each, padAfter: each }) ? `padding ${each}` : null;
   }
   const before = padBefore + stride - rest;
   if (padAfter !== padBefore || before > most || !isExact({ padBefore: before })) return null;
   const sides = SIDES.slice(0, axes).flatMap(([first, last]) => [[first, before] as const, [last, padAfter] as const]);
-  if (!accepts(node, "padding", Object.fromEntries(sides))) return null;
+  if (!accepts(context, "padding", Object.fromEntries(sides))) return null;
   return padAfter === 0 ? `padding ${before} before only` : `padding ${before} before and ${padAfter} after`;
 }

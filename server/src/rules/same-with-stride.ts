@@ -32,9 +32,9 @@ layers:
 });
 
 /** The symmetric padding that gives ⌈n/s⌉ for every n, where the kernel is odd; TensorFlow's SAME where the format has it. */
-function explicitPadding({ node }: MessageContext<"same-with-stride">): string[] {
+function explicitPadding(context: MessageContext<"same-with-stride">): string[] {
   const options: string[] = [];
-  const { kernel_size: kernel, dilation } = node?.attrs ?? {};
+  const { kernel_size: kernel, dilation } = context.node?.attrs ?? {};
   if (Array.isArray(kernel) && Array.isArray(dilation)) {
     const pads = new Set(
       kernel.map((size: number, axis) => (effectiveKernel({ kernel: size, dilation: dilation[axis] ?? 1 }) - 1) / 2),
@@ -42,6 +42,6 @@ function explicitPadding({ node }: MessageContext<"same-with-stride">): string[]
     const [padding] = pads;
     if (pads.size === 1 && padding !== undefined && Number.isInteger(padding)) options.push(`padding ${padding}`);
   }
-  if (accepts(node, "padding", "same_upper")) options.push("padding same_upper");
+  if (accepts(context, "padding", "same_upper")) options.push("padding same_upper");
   return options;
 }

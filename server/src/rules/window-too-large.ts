@@ -1,7 +1,7 @@
 /** A window larger than its padded input. */
 import { sub } from "#shared/shape/dim.ts";
 import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type MessageContext } from "./rule.ts";
 import { accepts, alike, axesOf, mostPadding, offered, source } from "./wording.ts";
 
 export const windowTooLarge = defineRule({
@@ -24,7 +24,7 @@ layers:
 `,
   },
   message: (context) => {
-    const { data, node, words } = context;
+    const { data, words } = context;
     const { use, input } = data;
     const { window } = use;
     const axes = axesOf(alike(context, use), input);
@@ -38,12 +38,13 @@ layers:
     const over = fits
       ? `input ${axes} ${words.dim(use.input)} before padding`
       : `input ${axes} ${words.dim(padded)}${padding}`;
-    return `the ${kernel} ${spans}${dilated} is larger than the ${over}: no window fits.${fits ? "" : adviceFor(use, axes, node)}`;
+    return `the ${kernel} ${spans}${dilated} is larger than the ${over}: no window fits.${fits ? "" : adviceFor(use, axes, context)}`;
   },
   related: (context) => source(context, context.data.input),
 });
 
-function adviceFor(use: WindowUse, axes: string, node: Parameters<typeof accepts>[0]): string {
+function adviceFor(use: WindowUse, axes: string, context: MessageContext<"window-too-large">): string {
+  const { node } = context;
   const { input, window } = use;
   const { padBefore, padAfter } = window;
   if (typeof padBefore !== "number" || typeof padAfter !== "number" || typeof input !== "number") return "";
@@ -55,10 +56,13 @@ function adviceFor(use: WindowUse, axes: string, node: Parameters<typeof accepts
   const largest = Math.floor((input + padBefore + padAfter - 1) / window.dilation) + 1;
   const smaller = { ...use, window: { ...window, kernel: largest } };
   const isPadded = Math.max(padBefore, padAfter) <= mostPadding(node, smaller);
-  if (largest >= 1 && isPadded && fits(input, { kernel: largest })) options.push(`a kernel of at most ${largest}`);
+  if (largest >= 1 && isPadded && accepts(context, "kernel_size", largest) && fits(input, { kernel: largest }))
+    options.push(`a kernel of at most ${largest}`);
   const padding = Math.ceil((effectiveKernel(window) - input) / 2);
-  const isTaken = accepts(node, "padding", padding) && padding <= mostPadding(node, use);
+  const isTaken = accepts(context, "padding", padding) && padding <= mostPadding(node, use);
   if (isTaken && fits(input, { padBefore: padding, padAfter: padding })) options.push(`padding ${padding}`);
+  // Keras pads by word only.
+  else if (!accepts(context, "padding", 0) && accepts(context, "padding", "same_upper")) options.push("padding same");
   const least = sub(effectiveKernel(window), padBefore + padAfter);
   if (typeof least === "number" && fits(least, {})) options.push(`input ${axes} of at least ${least}`);
   return options.length === 0 ? "" : ` Use ${offered(options)}.`;

@@ -77,15 +77,29 @@ export function exactSize(use: WindowUse): number | null {
   return (use.input + padBefore + padAfter - effectiveKernel(use.window)) / stride + 1;
 }
 
-/** Whether the operator's parameter takes a value, so that advice never offers what would be refused. */
-export function accepts(node: Node | null, param: string, value: Plain): boolean {
-  const type = node?.op.params[param]?.type;
+/**
+ * Whether the file could give the operator's parameter this value, so that advice never offers what would be refused or
+ * what cannot be written there: inside a module only the arguments that its row writes.
+ */
+export function accepts(
+  { node, graph, words }: Pick<MessageContext<FindingCode>, "node" | "graph" | "words">,
+  param: string,
+  value: Plain,
+): boolean {
+  if (!node || !takesValue(node, param, value)) return false;
+  const layer = ownerOf(graph, node.id);
+  if (layer && isComposite(graph, layer) && !node.origin.params.has(param)) return false;
+  return words.takes?.(node.op.name, param, value) ?? true;
+}
+
+function takesValue({ op }: Node, param: string, value: Plain): boolean {
+  const type = op.params[param]?.type;
   return type !== undefined && !(type.parse(value) instanceof Refusal);
 }
 
 /** The most cells of padding on one side that the operator takes: half a pooling window, or what its mode can fill. */
 export function mostPadding(node: Node | null, { input, window }: WindowUse): number {
-  if (accepts(node, "ceil_mode", true)) return Math.floor(window.kernel / 2);
+  if (node && takesValue(node, "ceil_mode", true)) return Math.floor(window.kernel / 2);
   const mode = node?.attrs.padding_mode;
   if (mode !== "reflect" && mode !== "circular") return Number.POSITIVE_INFINITY;
   return typeof input !== "number" ? 0 : mode === "reflect" ? input - 1 : input;

@@ -34,6 +34,8 @@ const words: Words = {
   },
   dim,
   shape: (tensor) => shapeText(tensor, dim, "()"),
+  // Keras pads by word and always rounds down.
+  takes: (_op, name, value) => (name === "padding" ? typeof value === "string" : name !== "ceil_mode"),
 };
 
 export const keras: Dialect = {

@@ -4,7 +4,7 @@
  * Where no input size is given the first layer tells the channels, and the spatial sizes are symbols.
  */
 import type { Origin, Ref } from "#shared/graph/graph.ts";
-import { AT_TYPE, type Range } from "#shared/ops/finding.ts";
+import { AT_TYPE, atParam, type Range } from "#shared/ops/finding.ts";
 import { operators } from "#shared/ops/index.ts";
 import type { Operator } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
@@ -153,6 +153,17 @@ class Lowering {
     }
     const { written, params, failed } = this.argumentsOf(module, op);
     const origin: Origin = { layer: module.range, type, params, inputs: [] };
+    const padding = written.get("padding");
+    if (padding !== undefined && !isTorchPadding(padding)) {
+      const expected = 'an integer, one per axis, "same" or "valid"';
+      this.graph.reportOf(this.graph.next)("bad-value", atParam("padding"), {
+        name: "padding",
+        value: padding,
+        expected,
+      });
+      written.delete("padding");
+      failed.add("padding");
+    }
     return this.graph.addOperator(op, written, { inputs, scope, origin }, { failed });
   }
 
@@ -180,6 +191,12 @@ class Lowering {
     }
     return { written, params, failed };
   }
+}
+
+/** Whether PyTorch pads by this: cells on both sides alike, or a word. Sides of their own are ConvLint's format only. */
+export function isTorchPadding(value: Plain): boolean {
+  if (typeof value === "string") return value === "same" || value === "valid";
+  return value === null || typeof value !== "object" || Array.isArray(value);
 }
 
 /** `Conv2d` for a target in torch.nn, else null. */

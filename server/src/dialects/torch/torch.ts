@@ -4,7 +4,7 @@
  * Files whose only networks are classes of libraries (`monai.networks.nets.UNet`) have nothing to check and stay silent.
  */
 import { type Dialect, shapeText } from "../dialect.ts";
-import { lower, moduleNames } from "./lower.ts";
+import { isTorchPadding, lower, moduleNames } from "./lower.ts";
 
 const SEQUENTIAL = /_target_["']?\s*:\s*["']?(?:torch\.)?nn\.(?:modules\.container\.)?Sequential\b/;
 
@@ -15,6 +15,8 @@ export const torch: Dialect = {
     op: (name) => name,
     dim: String,
     shape: (tensor) => shapeText(tensor, String),
+    // PyTorch pads alike on both sides, and knows only one kind of `same`.
+    takes: (_op, name, value) => name !== "padding" || isTorchPadding(value),
   },
   sniff: (text) => text.includes("_target_") && SEQUENTIAL.test(text),
   matches: (root) => root.kind !== "scalar",

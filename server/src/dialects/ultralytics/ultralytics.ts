@@ -25,6 +25,8 @@ export const ultralytics: Dialect = {
     op: (name) => name,
     dim: String,
     shape: (tensor) => shapeText(tensor, String),
+    // A row has no named sides.
+    takes: (_op, _name, value) => value === null || typeof value !== "object" || Array.isArray(value),
   },
   sniff: (text) => text.includes("backbone") && KEYS.test(text),
   matches: (root) =>
