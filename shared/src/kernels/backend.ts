@@ -170,7 +170,7 @@ export interface Backend<R extends Resident = Resident> {
   read(x: R): Values;
   /** Gives the memory back. Tensors made from this one (by reshape, for one) stay. */
   release(x: R): void;
-  /** Runs `work` and releases every tensor made inside that it does not return. */
+  /** Runs `work` and releases every tensor made inside that it does not return; all of them where it throws. */
   tidy(work: () => readonly R[]): readonly R[];
 
   convolve(x: R, convolution: Convolution<R>): R;

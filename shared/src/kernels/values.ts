@@ -2,7 +2,7 @@
  * Tensors with numbers in them, what the engine refuses, and the check of sizes that comes before every allocation.
  */
 
-/** A dense float32 tensor, row-major. Images are [batch, channels, …spatial] wherever the engine is entered or left. */
+/** A dense float32 tensor, row-major. */
 export interface Values {
   readonly dims: readonly number[];
   readonly data: Float32Array;

@@ -2,8 +2,11 @@
  * Between a file's axis order and the images that backends compute on: [batch, channels, …spatial], with a batch of one
  * where the file has none.
  */
-import type { Backend, Epilogue, Resident } from "../kernels/backend.ts";
+import type { Backend, Epilogue, Padding, Resident } from "../kernels/backend.ts";
+import type { Values } from "../kernels/values.ts";
 import type { Layout } from "../shape/tensor.ts";
+import { type Placement, placement, type WindowUse } from "../shape/window.ts";
+import type { Execution } from "./op.ts";
 
 /** The axes of channels-last [N, …spatial, C] in channels-first order. */
 function toFirst(rank: number): number[] {
@@ -32,4 +35,75 @@ export function fromImage(backend: Backend, image: Resident, layout: Layout): Re
 /** What follows the image's computation, its addition as an image too. */
 export function imageEpilogue(backend: Backend, { add, activation }: Epilogue, layout: Layout): Epilogue {
   return { ...(add ? { add: toImage(backend, add, layout) } : {}), ...(activation ? { activation } : {}) };
+}
+
+/** Runs something on the first input as an image, which gives images. */
+export function onImage(
+  backend: Backend,
+  { inputs, shapes }: Pick<Execution<unknown>, "inputs" | "shapes">,
+  work: (image: Resident, layout: Layout) => readonly Resident[],
+): readonly Resident[] {
+  const { layout } = shapes[0]!;
+  return work(toImage(backend, inputs[0]!, layout), layout).map((image) => fromImage(backend, image, layout));
+}
+
+/** What the cells around an image hold, where they are not zeros that a kernel can skip. */
+type Border = "reflect" | "replicate" | "circular";
+
+/**
+ * The windows as kernels take them, one per spatial axis; with a border that is not zeros it is added to the image first.
+ */
+export function placed(
+  backend: Backend,
+  image: Resident,
+  windows: readonly WindowUse[],
+  border: Border | "zeros",
+): { readonly image: Resident; readonly axes: readonly Placement[] } {
+  const axes = windows.map(placement);
+  if (border === "zeros") return { image, axes };
+  const padding: Padding = {
+    before: [0, 0, ...axes.map(({ padBefore }) => padBefore)],
+    after: [0, 0, ...axes.map(({ padAfter }) => padAfter)],
+    fill: { kind: border },
+  };
+  return {
+    image: backend.pad(image, padding),
+    axes: axes.map((axis) => ({
+      ...axis,
+      input: axis.input + axis.padBefore + axis.padAfter,
+      padBefore: 0,
+      padAfter: 0,
+    })),
+  };
+}
+
+/** A kernel and its bias. */
+export interface Kernel {
+  readonly weight: Values;
+  readonly bias: Values | null;
+}
+
+/**
+ * The kernel with what is to be folded worked in: every output channel's weights times its scale, and its bias with the
+ * shift. @param channelOf the output channel that element `at` of the weight belongs to.
+ */
+export function foldedKernel(
+  { folded, derived }: Pick<Execution<unknown>, "folded" | "derived">,
+  { weight, bias }: Kernel,
+  channelOf: (at: number) => number,
+): Kernel {
+  if (!folded) return { weight, bias };
+  const { mean, scale, shift } = folded;
+  return {
+    weight: derived("folded weight", () => ({
+      dims: weight.dims,
+      data: weight.data.map((value, at) => value * scale.data[channelOf(at)]!),
+    })),
+    bias: derived("folded bias", () => ({
+      dims: shift.dims,
+      data: shift.data.map(
+        (value, channel) => ((bias?.data[channel] ?? 0) - mean.data[channel]!) * scale.data[channel]! + value,
+      ),
+    })),
+  };
 }

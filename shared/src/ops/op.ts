@@ -48,10 +48,34 @@ export interface Execution<A> {
   readonly inference: Inference;
   /** To be applied to the first output, by operators that say `fuses`. In the file's own axis order. */
   readonly epilogue: Epilogue;
+  /** To be worked into the weights, by operators that say `folds`: what comes before the epilogue. */
+  readonly folded: AffineValues | null;
   /** A weight that `infer` lists. @throws EngineError `missing-weight`. */
   weight(name: string): Values;
+  /**
+   * What is computed from weights and attributes alone. It is made once and is then the same object in every run, by which
+   * a backend knows what it has packed.
+   */
+  derived(name: string, make: () => Values): Values;
   /** Refuses what the operator has no arithmetic for; `why` completes "… cannot be run: ". */
   cannot(why: string): never;
+}
+
+/** What of an execution is known without its inputs' values. */
+export type WeightsOnly<A> = Pick<Execution<A>, "attrs" | "shapes" | "inference" | "weight" | "derived">;
+
+/** (x − mean)·scale + shift, one of each for every channel, all 1-D. */
+export interface AffineValues {
+  readonly mean: Values;
+  readonly scale: Values;
+  readonly shift: Values;
+}
+
+/** What normalisation by fixed statistics comes down to. */
+export interface ChannelAffine<A> {
+  /** The channel axis, in the file's own axis order. */
+  readonly axis: number;
+  values(execution: WeightsOnly<A>): AffineValues;
 }
 
 /** How many inputs an operator takes. */
@@ -84,8 +108,14 @@ export interface OpDefinition<P extends Params> {
   recover?(attrs: Partial<Attrs<P>>, inputs: readonly Tensor[]): Inference;
   /** The arithmetic, as inference (not training) has it: values of all outputs, with the dims that `infer` gives. */
   run?(backend: Backend, execution: Execution<Attrs<P>>): readonly Resident[];
-  /** `run` applies the execution's epilogue itself. */
-  readonly fuses?: boolean;
+  /** What of the execution's epilogue `run` applies itself: an activation, or an addition and then an activation. */
+  readonly fuses?: "activation" | "addition";
+  /** The axis of its output along which `run` can work an affine function into its weights; −1 for none. */
+  folds?(output: Tensor): number;
+  /** The affine function of every channel that this operator is, where it is one: an operator that folds may take it in. */
+  channelAffine?(attrs: Attrs<P>, input: Tensor): ChannelAffine<Attrs<P>> | null;
+  /** It is the sum of its inputs: an operator that fuses additions may take it in. */
+  readonly sums?: true;
   /** The function of one number that this operator is, where it is one: then an operator before it may take it in. */
   pointwise?(attrs: Attrs<P>): Pointwise;
   /** A layer in the native format's words, and the shapes it maps; a test runs every one. */
