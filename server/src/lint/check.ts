@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { parseInput } from "#shared/settings.ts";
 import type { Configs } from "../config/resolve.ts";
 import { type Arguments, type Command, Misuse } from "./arguments.ts";
+import { Baseline } from "./baseline.ts";
 import { checkTask, type Setup, type Task } from "./checker.ts";
 import { CONFIG_OPTIONS, configText, findConfigs, problemLine } from "./config.ts";
 import { findFiles } from "./files.ts";
@@ -47,6 +48,8 @@ When to fail
   --error-on-warnings       exit with 1 for warnings too
   --max-warnings n          exit with 1 for more than n warnings
   --exit-zero               exit with 0 whatever was found
+  --baseline file           leave out the problems that this file knows; they are known by what they say, not by line
+  --update-baseline         make the baseline know all that is found now
 
   -h, --help                this text
 
@@ -81,6 +84,8 @@ export const checkCommand: Command = {
     "error-on-warnings": { type: "boolean" },
     "max-warnings": { type: "string" },
     "exit-zero": { type: "boolean" },
+    baseline: { type: "string" },
+    "update-baseline": { type: "boolean" },
   },
   run,
 };
@@ -119,7 +124,7 @@ async function run(args: Arguments): Promise<number> {
     },
     cwd,
   );
-  const misuse = await checkAll(await findTasks(args, configs, cwd), setup, outputs);
+  const misuse = await checkAll(await findTasks(args, configs, cwd), setup, outputs, readBaseline(args, cwd));
   if (misuse) return 2;
   return args.has("exit-zero") ? 0 : exitCode(outputs.tally, maxWarnings);
 }
@@ -137,6 +142,14 @@ async function showFiles({ tasks, problems }: FoundTasks, setup: Setup): Promise
     if (checkTask(task, setup).kind === "checked") await toStdout(`${harmless(task.path)}\n`);
   }
   return problems.length > 0;
+}
+
+/** @throws Misuse */
+function readBaseline(args: Arguments, cwd: string): Baseline | null {
+  const name = args.last("baseline");
+  const updates = args.has("update-baseline");
+  if (name === undefined && updates) throw new Misuse("--update-baseline needs --baseline <file>.");
+  return name === undefined ? null : Baseline.open(name, cwd, updates);
 }
 
 /** What the command line says of input and scale. @throws Misuse */
@@ -190,14 +203,19 @@ async function readStdin(): Promise<string> {
 }
 
 /** Checks all tasks in their order. @returns whether something the user named could not be checked. */
-async function checkAll({ tasks, problems }: FoundTasks, setup: Setup, outputs: Outputs): Promise<boolean> {
+async function checkAll(
+  { tasks, problems }: FoundTasks,
+  setup: Setup,
+  outputs: Outputs,
+  baseline: Baseline | null,
+): Promise<boolean> {
   let misuse = problems.length > 0;
   let quiet = problems.length === 0;
   for (const problem of problems) note(problem);
   await outputs.start();
   for (const task of tasks) {
     const outcome = checkTask(task, setup);
-    if (outcome.kind === "checked") await outputs.file(outcome.checked);
+    if (outcome.kind === "checked") await outputs.file(baseline ? baseline.filter(outcome.checked) : outcome.checked);
     else if (outcome.kind === "unreadable") {
       note(`${task.path}: the file cannot be read (${outcome.why})`);
       misuse = true;
@@ -205,6 +223,8 @@ async function checkAll({ tasks, problems }: FoundTasks, setup: Setup, outputs: 
     if (outcome.kind === "unreadable" || (outcome.kind === "no-model" && task.named)) quiet = false;
   }
   await outputs.finish();
+  const done = baseline?.finish();
+  if (done) note(done);
   if (outputs.tally.files === 0 && quiet) note("no model files found");
   return misuse;
 }
