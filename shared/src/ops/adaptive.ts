@@ -6,6 +6,7 @@ import { type Dim, exactQuotient, unknown } from "../shape/dim.ts";
 import { spatialAxes, type Tensor, withDims } from "../shape/tensor.ts";
 import { makeWindow, type WindowUse } from "../shape/window.ts";
 import { AT_LAYER, AT_TYPE, atParam } from "./finding.ts";
+import { onImage, reshaped, sizesOf } from "./image.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
 import { bool, int, optional, orNull, type ParamType, perAxis, Refusal, required } from "./param.ts";
 import { axesOf, unknownOutput, WRONG_RANK } from "./windowed.ts";
@@ -62,6 +63,18 @@ function adaptive(kind: "Avg" | "Max", axes: number): Operator {
       };
     },
     field: "all",
+    run: (backend, execution) =>
+      onImage(backend, execution, (image) => {
+        const output = execution.inference.outputs[0]!;
+        const dims = sizesOf(output);
+        const pooling = {
+          kind: kind === "Max" ? "max" : "average",
+          sizes: spatialAxes(output).map((axis) => dims[axis]!),
+          indices: execution.inference.outputs.length > 1,
+        } as const;
+        const { values, indices } = backend.adaptivePool(image, pooling);
+        return indices ? [values, indices] : [values];
+      }),
     example: {
       attrs: { output_size: 4 },
       inputs: [[1, 3, ...new Array<number>(axes).fill(9)]],
@@ -90,6 +103,11 @@ function global(kind: "Avg" | "Max"): Operator {
       return { outputs: [globalOutput(input, attrs.keepdims)] };
     },
     field: "all",
+    run(backend, execution) {
+      const { inputs, shapes, inference } = execution;
+      const reduced = backend.reduce(kind === "Avg" ? "mean" : "max", inputs[0]!, spatialAxes(shapes[0]!));
+      return reshaped(backend, { inputs: [reduced], inference });
+    },
     recover: (attrs, inputs) => ({ outputs: [globalOutput(inputs[0]!, attrs.keepdims ?? false)] }),
     example: { attrs: {}, inputs: [[1, 3, 8, 8]], output: [1, 3] },
   });

@@ -25,6 +25,11 @@ export function axisOf(
   return null;
 }
 
+/** The axis a number means, where inference has found that there is one. */
+export function countedAxis(written: number, rank: number): number {
+  return written < 0 ? written + rank : written;
+}
+
 /** A tensor with other axes. It is batched only while axis 0 still is the batch. */
 export function withAxes(like: Tensor, dims: readonly Dim[], keepsBatch: boolean): Tensor {
   return tensor(dims, { ...like.layout, batched: like.layout.batched && keepsBatch });

@@ -3,9 +3,10 @@
  * Sources: torch.nn.Conv1d–3d; keras.layers.DepthwiseConv and SeparableConv for the other two.
  */
 import { add, compare, type Dim, exactQuotient, mod, mul, product, unknown } from "../shape/dim.ts";
-import { channels, type Tensor } from "../shape/tensor.ts";
-import type { WindowUse } from "../shape/window.ts";
+import { channelAxis, channels, type Tensor } from "../shape/tensor.ts";
+import type { Placement, WindowUse } from "../shape/window.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
+import { bordered, imageEpilogue, kernelOf, onImage, placements } from "./image.ts";
 import { defineOp, type Inference, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, oneOf, optional, perAxis, required } from "./param.ts";
 import {
@@ -118,6 +119,11 @@ function withBias(weights: WeightSpec[], has: boolean, count: Dim): readonly Wei
   return weights;
 }
 
+/** A window of one cell over each of n. */
+function pointPlacement(n: number): Placement {
+  return { input: n, output: n, kernel: 1, stride: 1, dilation: 1, padBefore: 0, padAfter: 0 };
+}
+
 /** What follows a layer whose parameters are broken still knows the channels. */
 function recover(axes: number) {
   return (attrs: { readonly out_channels?: number }, inputs: readonly Tensor[]): Inference => ({
@@ -160,6 +166,15 @@ function convolution(axes: number): Operator {
       };
     },
     recover: recover(axes),
+    fuses: "addition",
+    folds: channelAxis,
+    run: (backend, execution) =>
+      onImage(backend, execution, (whole, layout) => {
+        const { image, axes } = bordered(backend, whole, placements(execution), execution.attrs.padding_mode);
+        const { groups } = execution.attrs;
+        const epilogue = imageEpilogue(backend, execution.epilogue, layout);
+        return [backend.convolve(image, { ...kernelOf(execution), axes, groups, ...epilogue })];
+      }),
     example: {
       attrs: { out_channels: 4, kernel_size: 4, stride: 2, padding: 1 },
       inputs: [exampleInput(3, axes)],
@@ -193,6 +208,15 @@ function depthwise(axes: number): Operator {
         macs: mul(product(kernel), positionCount(uses)),
       };
     },
+    fuses: "addition",
+    folds: channelAxis,
+    run: (backend, execution) =>
+      onImage(backend, execution, (whole, layout) => {
+        const { image, axes } = bordered(backend, whole, placements(execution), execution.attrs.padding_mode);
+        const groups = image.dims[1]!;
+        const epilogue = imageEpilogue(backend, execution.epilogue, layout);
+        return [backend.convolve(image, { ...kernelOf(execution), axes, groups, ...epilogue })];
+      }),
     example: {
       attrs: { kernel_size: 3, padding: 1, depth_multiplier: 2 },
       inputs: [exampleInput(3, axes)],
@@ -236,6 +260,18 @@ function separable(axes: number): Operator {
       };
     },
     recover: recover(axes),
+    fuses: "addition",
+    folds: channelAxis,
+    run: (backend, execution) =>
+      onImage(backend, execution, (whole, layout) => {
+        const { image, axes } = bordered(backend, whole, placements(execution), execution.attrs.padding_mode);
+        const weight = execution.weight("depthwise.weight");
+        const each = backend.convolve(image, { weight, bias: null, axes, groups: image.dims[1]! });
+        const mixing = axes.map(({ output }) => pointPlacement(output));
+        const kernel = kernelOf(execution, undefined, "pointwise.weight");
+        const epilogue = imageEpilogue(backend, execution.epilogue, layout);
+        return [backend.convolve(each, { ...kernel, axes: mixing, groups: 1, ...epilogue })];
+      }),
     example: {
       attrs: { out_channels: 5, kernel_size: 3, padding: "same" },
       inputs: [exampleInput(3, axes)],

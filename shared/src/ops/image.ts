@@ -4,8 +4,8 @@
  */
 import type { Backend, Epilogue, Padding, Resident } from "../kernels/backend.ts";
 import type { Values } from "../kernels/values.ts";
-import type { Layout } from "../shape/tensor.ts";
-import { type Placement, placement, type WindowUse } from "../shape/window.ts";
+import type { Layout, Tensor } from "../shape/tensor.ts";
+import { type Placement, placement } from "../shape/window.ts";
 import type { Execution } from "./op.ts";
 
 /** The axes of channels-last [N, …spatial, C] in channels-first order. */
@@ -47,33 +47,47 @@ export function onImage(
   return work(toImage(backend, inputs[0]!, layout), layout).map((image) => fromImage(backend, image, layout));
 }
 
+/** The dims of a tensor whose sizes are all numbers. @throws RangeError where one is not. */
+export function sizesOf({ dims }: Tensor): readonly number[] {
+  return dims.map((size) => {
+    if (typeof size === "number") return size;
+    throw new RangeError(`${size} is not a number`);
+  });
+}
+
+/** The first input under the dims of the first output, for operators that move nothing. */
+export function reshaped(
+  backend: Backend,
+  { inputs, inference }: Pick<Execution<unknown>, "inputs" | "inference">,
+): readonly Resident[] {
+  return [backend.reshape(inputs[0]!, sizesOf(inference.outputs[0]!))];
+}
+
+/** The windows of an execution as kernels take them, one per spatial axis. */
+export function placements({ inference, cannot }: Pick<Execution<unknown>, "inference" | "cannot">): Placement[] {
+  return (inference.windows ?? cannot("its windows are not known")).map(placement);
+}
+
 /** What the cells around an image hold, where they are not zeros that a kernel can skip. */
 type Border = "reflect" | "replicate" | "circular";
 
-/**
- * The windows as kernels take them, one per spatial axis; with a border that is not zeros it is added to the image first.
- */
-export function placed(
+/** The image with a border that is not zeros added to it, and the windows over that. */
+export function bordered(
   backend: Backend,
   image: Resident,
-  windows: readonly WindowUse[],
+  axes: readonly Placement[],
   border: Border | "zeros",
 ): { readonly image: Resident; readonly axes: readonly Placement[] } {
-  const axes = windows.map(placement);
   if (border === "zeros") return { image, axes };
   const padding: Padding = {
     before: [0, 0, ...axes.map(({ padBefore }) => padBefore)],
     after: [0, 0, ...axes.map(({ padAfter }) => padAfter)],
     fill: { kind: border },
   };
+  const within = (axis: Placement) => axis.input + axis.padBefore + axis.padAfter;
   return {
     image: backend.pad(image, padding),
-    axes: axes.map((axis) => ({
-      ...axis,
-      input: axis.input + axis.padBefore + axis.padAfter,
-      padBefore: 0,
-      padAfter: 0,
-    })),
+    axes: axes.map((axis) => ({ ...axis, input: within(axis), padBefore: 0, padAfter: 0 })),
   };
 }
 
@@ -83,27 +97,39 @@ export interface Kernel {
   readonly bias: Values | null;
 }
 
+/** The output channel of every element of a weight whose first axis is the output channels. */
+function rows({ dims, data }: Values): (at: number) => number {
+  const length = data.length / dims[0]!;
+  return (at) => Math.floor(at / length);
+}
+
 /**
- * The kernel with what is to be folded worked in: every output channel's weights times its scale, and its bias with the
- * shift. @param channelOf the output channel that element `at` of the weight belongs to.
+ * The operator's `weight` and `bias`, with what is to be folded worked in: every output channel's weights times its scale.
+ * @param channelOf the output channel that element `at` of the weight belongs to; the first axis by default.
  */
-export function foldedKernel(
-  { folded, derived }: Pick<Execution<unknown>, "folded" | "derived">,
-  { weight, bias }: Kernel,
-  channelOf: (at: number) => number,
+export function kernelOf(
+  {
+    attrs,
+    weight: named,
+    folded,
+    derived,
+  }: Pick<Execution<{ readonly bias: boolean }>, "attrs" | "weight" | "folded" | "derived">,
+  channelOf?: (at: number) => number,
+  name = "weight",
 ): Kernel {
+  const weight = named(name);
+  const bias = attrs.bias ? named("bias") : null;
   if (!folded) return { weight, bias };
+  const channel = channelOf ?? rows(weight);
   const { mean, scale, shift } = folded;
   return {
     weight: derived("folded weight", () => ({
       dims: weight.dims,
-      data: weight.data.map((value, at) => value * scale.data[channelOf(at)]!),
+      data: weight.data.map((value, at) => value * scale.data[channel(at)]!),
     })),
     bias: derived("folded bias", () => ({
       dims: shift.dims,
-      data: shift.data.map(
-        (value, channel) => ((bias?.data[channel] ?? 0) - mean.data[channel]!) * scale.data[channel]! + value,
-      ),
+      data: shift.data.map((value, at) => ((bias?.data[at] ?? 0) - mean.data[at]!) * scale.data[at]! + value),
     })),
   };
 }

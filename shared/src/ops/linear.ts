@@ -1,7 +1,9 @@
 /** Fully connected layers. Sources: torch.nn.Linear, torch.nn.Bilinear. */
+import type { Resident } from "../kernels/backend.ts";
 import { compare, mul, product, unknown } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
 import { AT_LAYER, atInput, atParam } from "./finding.ts";
+import { kernelOf, sizesOf } from "./image.ts";
 import { defineOp, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, optional, required } from "./param.ts";
 
@@ -39,6 +41,11 @@ export const linear = defineOp({
   },
   recover: (attrs, inputs) => ({ outputs: [withLast(inputs[0]!, attrs.out_features)] }),
   field: "point",
+  fuses: "addition",
+  folds: ({ dims }) => dims.length - 1,
+  run: (backend, execution) => [
+    backend.linear(execution.inputs[0]!, { ...kernelOf(execution), ...execution.epilogue }),
+  ],
   example: { attrs: { in_features: 8, out_features: 4 }, inputs: [[2, 8]], output: [2, 4] },
 });
 
@@ -81,6 +88,24 @@ const bilinear = defineOp({
     return { outputs: [output], weights, macs: mul(product([attrs.out_features, ...sizes]), positions) };
   },
   recover: (attrs, inputs) => ({ outputs: [withLast(inputs[0]!, attrs.out_features)] }),
+  run(backend, { attrs, inputs, inference, weight: named, derived }) {
+    const [first, second] = inputs as [Resident, Resident];
+    const weight = named("weight");
+    const [out, left, right] = weight.dims as [number, number, number];
+    // The matrices turned around and stacked, so that x₁ᵀW is one product for every output.
+    const turned = derived("turned weight", () => ({
+      dims: [out * right, left],
+      data: weight.data.map((_, at) => {
+        const [row, i] = [Math.floor(at / left), at % left];
+        return weight.data[(Math.floor(row / right) * left + i) * right + (row % right)]!;
+      }),
+    }));
+    const lead = first.dims.slice(0, -1);
+    const halves = backend.reshape(backend.linear(first, { weight: turned, bias: null }), [...lead, out, right]);
+    const products = backend.binary("multiply", halves, backend.reshape(second, [...lead, 1, right]));
+    const sums = backend.reshape(backend.reduce("sum", products, [lead.length + 1]), sizesOf(inference.outputs[0]!));
+    return [attrs.bias ? backend.scaleShift(sums, { axis: lead.length, shift: named("bias") }) : sums];
+  },
   example: {
     attrs: { in1_features: 8, in2_features: 6, out_features: 4 },
     inputs: [

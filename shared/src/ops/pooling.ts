@@ -3,6 +3,7 @@ import { unknown } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
 import type { WindowUse } from "../shape/window.ts";
 import { atParam, type Report } from "./finding.ts";
+import { onImage, placements } from "./image.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
 import { absent, bool, int, optional, type ParamType, perAxis, Refusal, required } from "./param.ts";
 import {
@@ -103,6 +104,12 @@ function maxPool(axes: number): Operator {
       const output = inference.outputs[0]!;
       return attrs.return_indices ? { ...inference, outputs: [output, output] } : inference;
     },
+    run: (backend, execution) =>
+      onImage(backend, execution, (image) => {
+        const axes = placements(execution);
+        const { values, indices } = backend.pool(image, { kind: "max", axes, indices: execution.attrs.return_indices });
+        return indices ? [values, indices] : [values];
+      }),
     example: example(axes),
   });
 }
@@ -133,6 +140,12 @@ function avgPool(axes: number): Operator {
       if (axes === 3 && attrs.padding.kind === "explicit") checkUnpaddedInput(inference.windows ?? [], input, report);
       return inference;
     },
+    run: (backend, execution) =>
+      onImage(backend, execution, (image) => {
+        const { count_include_pad: countPadding } = execution.attrs;
+        const divisor = (execution.attrs as { readonly divisor_override?: number | null }).divisor_override ?? null;
+        return [backend.pool(image, { kind: "average", axes: placements(execution), countPadding, divisor }).values];
+      }),
     example: example(axes),
   });
 }
@@ -174,6 +187,17 @@ function lpPool(axes: number): Operator {
       ceil_mode: ceilMode,
     },
     infer: ({ attrs, inputs, report }) => pool(attrs, axes, inputs[0]!, report),
+    run: (backend, execution) =>
+      onImage(backend, execution, (image) => {
+        const { norm_type: p, kernel_size: kernel } = execution.attrs;
+        const powers = backend.unary(image, { kind: "power", exponent: p });
+        const axes = placements(execution);
+        // A window over the end counts as a whole one: PyTorch multiplies the mean by the kernel's cells.
+        const { values: means } = backend.pool(powers, { kind: "average", axes, countPadding: true, divisor: null });
+        const cells = kernel.reduce((count, size) => count * size, 1);
+        const sums = backend.unary(means, { kind: "affine", scale: cells, shift: 0 });
+        return [backend.unary(sums, { kind: "power", exponent: 1 / p })];
+      }),
     example: { ...example(axes), attrs: { norm_type: 2, kernel_size: 2 } },
   });
 }

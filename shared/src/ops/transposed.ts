@@ -1,9 +1,10 @@
 /** Transposed convolutions, which enlarge. Source: torch.nn.ConvTranspose1d–3d. */
 import { type Dim, mul, product, unknown } from "../shape/dim.ts";
-import type { Tensor } from "../shape/tensor.ts";
+import { channelAxis, type Tensor } from "../shape/tensor.ts";
 import { makeWindow, transposedOutputSize, type WindowUse } from "../shape/window.ts";
 import { channelsPerGroup, checkedChannels } from "./convolution.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
+import { imageEpilogue, kernelOf, onImage, placements } from "./image.ts";
 import { defineOp, type Inference, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, oneOf, optional, perAxis, required } from "./param.ts";
 import { axesOf, noPadding, outputOf, type Padding, paddingType, unknownOutput, WRONG_RANK } from "./windowed.ts";
@@ -104,6 +105,22 @@ function transposed(axes: number): Operator {
       const why = "a parameter is missing or wrong";
       return { outputs: [unknownOutput(inputs[0]!, axes, attrs.out_channels ?? unknown(why), why)] };
     },
+    fuses: "addition",
+    folds: channelAxis,
+    run: (backend, execution) =>
+      onImage(backend, execution, (image, layout) => {
+        const { groups, out_channels: out } = execution.attrs;
+        const { dims, data } = execution.weight("weight");
+        const [count, perGroup] = [dims[0]!, dims[1]!];
+        const cells = data.length / (count * perGroup);
+        const channelOf = (at: number) => {
+          const group = Math.floor(at / cells / perGroup / (count / groups));
+          return (group * (out / groups) + (Math.floor(at / cells) % perGroup)) % out;
+        };
+        const epilogue = imageEpilogue(backend, execution.epilogue, layout);
+        const kernel = kernelOf(execution, channelOf);
+        return [backend.convolveTransposed(image, { ...kernel, axes: placements(execution), groups, ...epilogue })];
+      }),
     example: {
       attrs: { out_channels: 2, kernel_size: 4, stride: 2, padding: 1 },
       inputs: [[1, 3, ...new Array<number>(axes).fill(5)]],
