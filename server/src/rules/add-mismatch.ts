@@ -3,6 +3,7 @@ import { channels, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
 import {
   type AxisPair,
   alignedLast,
+  betterInput,
   differences,
   differing,
   levelling,
@@ -49,7 +50,8 @@ layers:
     const op = node ? words.op(node.op.name) : "the layer";
     const sizes = differences(a, b, pairs, words);
     if (mayAgree(a, b, pairs)) return `${op} combines ${both} only for some inputs: ${sizes}.`;
-    return `${op} cannot combine ${both}: ${sizes}.${adviceFor(context, first, pairs)}`;
+    const advice = betterInput(context.graph) || adviceFor(context, first, pairs);
+    return `${op} cannot combine ${both}: ${sizes}.${advice}`;
   },
   related: (context) => {
     const { first, a, b } = meeting(context.data);

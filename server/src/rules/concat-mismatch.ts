@@ -1,6 +1,15 @@
 /** Branches that cannot be concatenated. */
 import { axisName, type Tensor } from "#shared/shape/tensor.ts";
-import { type AxisPair, alignedFirst, differences, differing, levelling, mayAgree, opposite } from "./merge.ts";
+import {
+  type AxisPair,
+  alignedFirst,
+  betterInput,
+  differences,
+  differing,
+  levelling,
+  mayAgree,
+  opposite,
+} from "./merge.ts";
 import { defineRule, type MessageContext } from "./rule.ts";
 import { branch, sourceName, sources } from "./wording.ts";
 
@@ -41,11 +50,13 @@ layers:
     const both = `${branch(context, first, a)} and ${branch(context, data.index, b)}`;
     const sizes = differences(a, b, pairs, words);
     if (mayAgree(a, b, pairs)) return `concatenating ${both} works only for some inputs: ${sizes}.`;
-    const advice = levelling(
-      { tensor: a, name: sourceName(context, first) },
-      { tensor: b, name: sourceName(context, data.index) },
-      pairs,
-    );
+    const advice =
+      betterInput(context.graph) ||
+      levelling(
+        { tensor: a, name: sourceName(context, first) },
+        { tensor: b, name: sourceName(context, data.index) },
+        pairs,
+      );
     return `cannot concatenate ${both} along the ${axisName(a, data.axis)} axis: ${sizes}.${advice}`;
   },
   related: (context) => {

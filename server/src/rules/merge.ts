@@ -1,6 +1,8 @@
 /**
  * Where branches meet with sizes that differ: which axes, for which symbolic sizes they would agree, and what would mend it.
  */
+import { fittingInput } from "#shared/graph/fit.ts";
+import type { Graph } from "#shared/graph/graph.ts";
 import { agreesWhen, compare, type Dim, isKnown, sub } from "#shared/shape/dim.ts";
 import { axisName, channelAxis, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
 import { makeWindow, outputSize } from "#shared/shape/window.ts";
@@ -91,6 +93,23 @@ export function strideBetween(from: Tensor, to: Tensor): number | null {
     return outputSize(n, makeWindow({ kernel: 1, stride })) === target ? stride : null;
   });
   return common(strides);
+}
+
+/**
+ * ` Use input height and width 448 or 480, which are multiples of 32.`: sizes of the model's input with which all its
+ * branches meet, tried; "" where there are none near.
+ */
+export function betterInput(graph: Graph): string {
+  const fitted = fittingInput(graph);
+  if (!fitted) return "";
+  const axes = new Map<string, string[]>();
+  for (const { axis, sizes, multipleOf } of fitted.fits) {
+    const multiples = sizes.length > 1 ? `multiples of ${multipleOf}` : `a multiple of ${multipleOf}`;
+    const why = multipleOf === null ? "" : `, ${multiples}`;
+    const words = `${listed(sizes, "or")}${why}`;
+    axes.set(words, [...(axes.get(words) ?? []), axisName(fitted.input, axis)]);
+  }
+  return ` Use input ${[...axes].map(([sizes, names]) => `${listed(names)} ${sizes}`).join("; ")}.`;
 }
 
 /** How to level spatial sizes that differ: the whole factor to up-sample by, else the cells to crop or pad. */

@@ -2,11 +2,12 @@
  * GFLOPs as the YOLO family prints them: not hardware operations, but what its counter counts, on a small image and
  * scaled up. Reproduced to the last digit, so that the number matches the one users know. Source: facts, section 3.
  */
+import { withInput } from "#shared/graph/fit.ts";
 import { type Graph, type Node, ownerOf } from "#shared/graph/graph.ts";
 import { infer, type NodeReport, type ShapeReport } from "#shared/graph/infer.ts";
 import { type Dim, evaluate, product } from "#shared/shape/dim.ts";
 import { CHANNELS_FIRST, channels, type Tensor, tensor } from "#shared/shape/tensor.ts";
-import { imageOf, isRefusal, STRIDE_PASS } from "./lower.ts";
+import { IMAGE_NODE, isRefusal, STRIDE_PASS } from "./lower.ts";
 import { hasStridePass } from "./modules.ts";
 
 /** The counter's cost of one output value of an up-sampling. */
@@ -57,10 +58,8 @@ function largestStride(graph: Graph): number | null {
 
 /** The model on one square image of this side. */
 function at(graph: Graph, side: number): ShapeReport {
-  const [input, ...nodes] = graph.nodes;
-  const own = (input!.attrs as { tensor: Tensor }).tensor;
-  const image = tensor([1, ...imageOf([channels(own) as number, side, side]).dims.slice(1)], CHANNELS_FIRST);
-  return infer({ ...graph, nodes: [{ ...input!, attrs: { tensor: image } }, ...nodes] });
+  const own = graph.nodes[IMAGE_NODE]!.attrs.tensor as Tensor;
+  return infer(withInput(graph, IMAGE_NODE, tensor([1, channels(own), side, side], CHANNELS_FIRST)));
 }
 
 function operations(graph: Graph, side: number): number | null {

@@ -2,6 +2,8 @@
  * YOLO model files → the graph: every row resolved, scaled and built as the framework's own builder does it, with every
  * operator inside a module as a node of its own.
  */
+
+import { withInput } from "#shared/graph/fit.ts";
 import type { Origin } from "#shared/graph/graph.ts";
 import { infer } from "#shared/graph/infer.ts";
 import {
@@ -30,6 +32,8 @@ import { type Argument, Arguments, RowRefusal } from "./signature.ts";
 
 /** The side of the image that the builder runs through a detection model to learn its strides. */
 export const STRIDE_PASS = 256;
+/** The id of the image in the graphs of this dialect: their first node. */
+export const IMAGE_NODE = 0;
 
 /** A row that was built, or stood in for: what later rows read. */
 interface Built {
@@ -58,9 +62,8 @@ function stridePass({ graph, findings }: Lowered, header: Header): Finding[] {
   if (!last || !hasStridePass(last.type)) return [];
   const [channels, height, width] = header.input;
   if (height === STRIDE_PASS && width === STRIDE_PASS) return [];
-  const [input, ...nodes] = graph.nodes;
-  const image = { ...input!, attrs: { tensor: imageOf([channels, STRIDE_PASS, STRIDE_PASS]) } };
-  const failed = infer({ ...graph, nodes: [image, ...nodes] }).findings.filter(isRefusal);
+  const image = imageOf([channels, STRIDE_PASS, STRIDE_PASS]);
+  const failed = infer(withInput(graph, IMAGE_NODE, image)).findings.filter(isRefusal);
   if (failed.length === 0) return [];
   const own = new Set(infer(graph, findings).findings.filter(isRefusal).map(placeOf));
   const during = `in the ${STRIDE_PASS}×${STRIDE_PASS} pass that building the model makes to learn its strides`;
