@@ -38,8 +38,16 @@ export interface FindingData {
   /** The text is not YAML or JSON here. */
   syntax: { readonly message: string };
   "duplicate-key": { readonly key: string; readonly first: Range };
-  /** A layer of somebody's own: it may well load, so its sizes are only assumed. `assumed` completes "is taken to …". */
-  "opaque-layer": { readonly type: string; readonly assumed: string; readonly candidates: readonly string[] };
+  /**
+   * A layer of somebody's own: it may well load, so its sizes are only assumed. `assumed` completes "is taken to …";
+   * `ofFramework`: the framework has it, only ConvLint has no rule for its sizes.
+   */
+  "opaque-layer": {
+    readonly type: string;
+    readonly assumed: string;
+    readonly candidates: readonly string[];
+    readonly ofFramework?: boolean;
+  };
   "unknown-layer": { readonly type: string; readonly candidates: readonly string[] };
   /** A key that neither the format nor the operator knows. `of` says whose keys: an operator's name, or "the model". */
   "unknown-parameter": { readonly name: string; readonly of: string; readonly candidates: readonly string[] };
@@ -87,7 +95,13 @@ export interface FindingData {
   "reshape-mismatch": { readonly from: readonly Dim[]; readonly to: readonly Dim[]; readonly why: string };
   /** A normalisation over a single value per channel gives nothing but zeros, and PyTorch refuses it. */
   "one-value-per-channel": { readonly input: Tensor };
-  "padding-too-large": { readonly padding: Dim; readonly limit: number | Dim; readonly why: string };
+  /** `accepted`: since when the framework takes it after all, e.g. "PyTorch 2.1". */
+  "padding-too-large": {
+    readonly padding: Dim;
+    readonly limit: number | Dim;
+    readonly why: string;
+    readonly accepted?: string;
+  };
   "same-with-stride": { readonly stride: readonly number[] };
   "output-padding-too-large": { readonly outputPadding: number; readonly stride: number; readonly dilation: number };
   "skips-pixels": { readonly use: WindowUse; readonly input: Tensor };

@@ -4,10 +4,20 @@
  * BatchNorm, InstanceNorm and GroupNorm tell the channel axis by the rank alone, so axes are counted here from the rank
  * and not from whether the file's layout has a batch.
  */
+import type { Backend, Resident } from "../kernels/backend.ts";
+import type { Values } from "../kernels/values.ts";
 import { compare, type Dim, Expr, mod, product, unknown } from "../shape/dim.ts";
-import type { Tensor } from "../shape/tensor.ts";
+import type { Layout, Tensor } from "../shape/tensor.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
-import { defineOp, type OpExample, type Operator, type WeightSpec } from "./op.ts";
+import { fromImage, toImage } from "./image.ts";
+import {
+  type ChannelAffine,
+  defineOp,
+  type OpExample,
+  type Operator,
+  type WeightSpec,
+  type WeightsOnly,
+} from "./op.ts";
 import { absent, bool, int, number, oneOrMore, optional, orNull, required } from "./param.ts";
 
 const eps = optional(number, 1e-5, "Added to the variance.");
@@ -38,6 +48,47 @@ function checkChannels(report: Report, param: string, written: number, actual: D
 /** Reports where every channel holds a single value, which PyTorch refuses to normalise. */
 function checkSpread(report: Report, values: Dim, input: Tensor): void {
   if (values === 1) report("one-value-per-channel", AT_LAYER, { input });
+}
+
+/** The named weight, or one value for every channel. */
+function orConstant<A>(
+  { inference, weight, derived }: WeightsOnly<A>,
+  name: string,
+  value: number,
+  count: number,
+): Values {
+  if (inference.weights?.some((spec) => spec.name === name)) return weight(name);
+  return derived(`constant ${name}`, () => ({ dims: [count], data: new Float32Array(count).fill(value) }));
+}
+
+/** What normalisation by running statistics is. @param axis the channel axis. */
+export function runningAffine<A extends { readonly eps: number }>(axis: number): ChannelAffine<A> {
+  return {
+    axis,
+    values(execution) {
+      const { attrs, weight, derived } = execution;
+      const [mean, variance] = [weight("running_mean"), weight("running_var")];
+      const count = mean.data.length;
+      const gain = orConstant(execution, "weight", 1, count);
+      const scale = derived("scale", () => ({
+        dims: [count],
+        data: gain.data.map((value, channel) => value / Math.sqrt(variance.data[channel]! + attrs.eps)),
+      }));
+      return { mean, scale, shift: orConstant(execution, "bias", 0, count) };
+    },
+  };
+}
+
+/** Weight and bias along an axis, where there are any. */
+function affineAlong<A>(backend: Backend, x: Resident, axis: number, execution: WeightsOnly<A>): Resident {
+  if (!execution.inference.weights?.some(({ name }) => name === "weight")) return x;
+  return backend.scaleShift(x, { axis, scale: execution.weight("weight"), shift: execution.weight("bias") });
+}
+
+/** Normalises over all axes but some. */
+function normalizedOver(backend: Backend, x: Resident, but: readonly number[], eps: number): Resident {
+  const axes = x.dims.map((_, axis) => axis).filter((axis) => !but.includes(axis));
+  return backend.normalize(x, axes, eps, true);
 }
 
 function exampleOf(spatial: number): OpExample {
@@ -72,6 +123,19 @@ function batchNorm(spatial: number, ranks: readonly number[], expected: string):
       return { outputs: [input], weights: perChannel(written ?? actual, affine, track) };
     },
     recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+    channelAffine: (attrs, input) => (attrs.track_running_stats ? runningAffine(channelAxisOf(input, true)) : null),
+    fuses: "activation",
+    run(backend, execution) {
+      const { attrs, inputs, shapes, epilogue } = execution;
+      const axis = channelAxisOf(shapes[0]!, true);
+      if (attrs.track_running_stats) {
+        const affine = runningAffine<typeof attrs>(axis).values(execution);
+        return [backend.scaleShift(inputs[0]!, { axis, ...affine, ...epilogue })];
+      }
+      const normal = normalizedOver(backend, inputs[0]!, [axis], attrs.eps);
+      const result = affineAlong(backend, normal, axis, execution);
+      return [epilogue.activation ? backend.unary(result, epilogue.activation) : result];
+    },
     example: exampleOf(spatial),
   });
 }
@@ -109,8 +173,30 @@ function instanceNorm(spatial: number): Operator {
       return { outputs: [input], weights: perChannel(written ?? actual, affine, track) };
     },
     recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+    run(backend, execution) {
+      const { attrs, inputs, shapes } = execution;
+      const hasBatch = shapes[0]!.dims.length === spatial + 2;
+      const axis = channelAxisOf(shapes[0]!, hasBatch);
+      if (attrs.track_running_stats) {
+        return [backend.scaleShift(inputs[0]!, { axis, ...runningAffine<typeof attrs>(axis).values(execution) })];
+      }
+      const normal = normalizedOver(backend, inputs[0]!, hasBatch ? [0, axis] : [axis], attrs.eps);
+      return [affineAlong(backend, normal, axis, execution)];
+    },
     example: exampleOf(spatial),
   });
+}
+
+/** These layers take axis 0 for the batch whatever the file says. */
+function batchedLayout({ layout }: Tensor): Layout {
+  return { ...layout, batched: true };
+}
+
+/** Normalises groups of channels of every sample of an image. */
+export function normalizedGroups(backend: Backend, image: Resident, groups: number, eps: number): Resident {
+  const cells = image.dims.slice(1).reduce((count, size) => count * size, 1) / groups;
+  const split = backend.reshape(image, [image.dims[0]!, groups, cells]);
+  return backend.reshape(backend.normalize(split, [2], eps, true), image.dims);
 }
 
 const groupNorm = defineOp({
@@ -145,6 +231,12 @@ const groupNorm = defineOp({
     return { outputs: [input], weights: perChannel(written ?? actual, affine, false) };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  run(backend, execution) {
+    const { attrs, inputs, shapes } = execution;
+    const layout = batchedLayout(shapes[0]!);
+    const normal = normalizedGroups(backend, toImage(backend, inputs[0]!, layout), attrs.num_groups, attrs.eps);
+    return [fromImage(backend, affineAlong(backend, normal, 1, execution), layout)];
+  },
   example: { attrs: { num_groups: 2, num_channels: 4 }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
 });
 
@@ -188,6 +280,24 @@ function checkTrailing(report: Report, shape: readonly number[], input: Tensor):
   }
 }
 
+/** The last axes, as many as are normalised. */
+function lastAxes(rank: number, written: readonly number[] | null): number[] {
+  const count = written?.length ?? 1;
+  return Array.from({ length: count }, (_, index) => rank - count + index);
+}
+
+/** The weight times x, plus the bias, where there are any: both have the sizes of x's last axes. */
+function affineAtEnd<A>(backend: Backend, x: Resident, { inference, weight }: WeightsOnly<A>): Resident {
+  let result = x;
+  for (const { name } of inference.weights ?? []) {
+    result = backend.binary(name === "bias" ? "add" : "multiply", result, backend.enter(weight(name)));
+  }
+  return result;
+}
+
+/** PyTorch's epsilon for float32. */
+const FLOAT_EPSILON = 2 ** -23;
+
 const layerNorm = defineOp({
   name: "LayerNorm",
   summary: "Normalises over the last axes.",
@@ -207,6 +317,11 @@ const layerNorm = defineOp({
     return { outputs: [inputs[0]!], weights };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  run(backend, execution) {
+    const x = execution.inputs[0]!;
+    const axes = lastAxes(x.dims.length, execution.attrs.normalized_shape);
+    return [affineAtEnd(backend, backend.normalize(x, axes, execution.attrs.eps, true), execution)];
+  },
   example: { attrs: { normalized_shape: [8, 8] }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
 });
 
@@ -226,6 +341,11 @@ const rmsNorm = defineOp({
     };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  run(backend, execution) {
+    const { attrs, inputs } = execution;
+    const axes = lastAxes(inputs[0]!.dims.length, attrs.normalized_shape);
+    return [affineAtEnd(backend, backend.normalize(inputs[0]!, axes, attrs.eps ?? FLOAT_EPSILON, false), execution)];
+  },
   example: { attrs: { normalized_shape: 8 }, inputs: [[1, 4, 8]], output: [1, 4, 8] },
 });
 
@@ -244,6 +364,24 @@ const localResponseNorm = defineOp({
     return { outputs: [input] };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  run(backend, { attrs, inputs, shapes }) {
+    const layout = batchedLayout(shapes[0]!);
+    const image = toImage(backend, inputs[0]!, layout);
+    const [batch, channels] = image.dims as [number, number];
+    const cells = image.dims.slice(2).reduce((count, size) => count * size, 1);
+    const { size, alpha, beta, k } = attrs;
+    // The mean over neighbouring channels, as a pooling over images of channels × cells.
+    const padBefore = Math.floor(size / 2);
+    const padAfter = size - 1 - padBefore;
+    const across = { input: channels, output: channels, kernel: size, stride: 1, dilation: 1, padBefore, padAfter };
+    const along = { input: cells, output: cells, kernel: 1, stride: 1, dilation: 1, padBefore: 0, padAfter: 0 };
+    const squares = backend.reshape(backend.unary(image, { kind: "square" }), [batch, 1, channels, cells]);
+    const pooling = { kind: "average", axes: [across, along], countPadding: true, divisor: size } as const;
+    const { values: means } = backend.pool(squares, pooling);
+    const sums = backend.unary(means, { kind: "affine", scale: alpha, shift: k });
+    const divisors = backend.reshape(backend.unary(sums, { kind: "power", exponent: beta }), image.dims);
+    return [fromImage(backend, backend.binary("divide", image, divisors), layout)];
+  },
   example: { attrs: { size: 5 }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
 });
 

@@ -1,7 +1,7 @@
 /** Pooling with a sliding window. Sources: torch.nn.MaxPool1d–3d, AvgPool1d–3d, LPPool1d–3d. */
 import { unknown } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
-import type { WindowUse } from "../shape/window.ts";
+import { effectiveKernel, type WindowUse } from "../shape/window.ts";
 import { atParam, type Report } from "./finding.ts";
 import { onImage, placements } from "./image.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
@@ -62,15 +62,20 @@ function pool(attrs: PoolAttrs, axes: number, input: Tensor, report: Report, may
   return { outputs: [outputOf(input, uses)], windows: uses };
 }
 
-/** Half of the kernel before dilation: PyTorch's rule, so that every window sees at least one real cell. */
-function checkHalfKernel({ padding, kernel_size }: Geometry, report: Report): void {
+/**
+ * At most half of the kernel: PyTorch's rule, so that every window sees at least one real cell. Up to 2.0 it left dilation
+ * out of account; since 2.1 it means the dilated kernel.
+ */
+function checkHalfKernel({ padding, kernel_size, dilation }: Geometry, report: Report): void {
   if (padding.kind !== "explicit") return;
   for (const [index, kernel] of kernel_size.entries()) {
     const most = Math.max(padding.before[index]!, padding.after[index]!);
     const limit = Math.floor(kernel / 2);
     if (most <= limit) continue;
     const why = `at most half of the kernel, which is ${kernel}`;
-    report("padding-too-large", atParam("padding", index), { padding: most, limit, why });
+    const spans = effectiveKernel({ kernel, dilation: dilation[index]! });
+    const accepted = most <= Math.floor(spans / 2) ? { accepted: "PyTorch 2.1" } : {};
+    report("padding-too-large", atParam("padding", index), { padding: most, limit, why, ...accepted });
     return;
   }
 }
