@@ -71,6 +71,8 @@ const bundles = {
     entryPoints: ["server/src/cli.ts"],
     banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
   },
+  // Its worker threads: what they run, without what they do not.
+  "lint-worker.js": { ...nodeModule, entryPoints: ["server/src/lint/worker.ts"] },
   "client.cjs": { ...node, format: "cjs", external: ["vscode"], entryPoints: ["client/src/extension.ts"] },
   "client.browser.cjs": {
     ...browser,

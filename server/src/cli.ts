@@ -65,8 +65,9 @@ run(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    if (!(error instanceof Misuse)) throw error;
-    process.stderr.write(`convlint: ${error.message}\n`);
+    // Anything else is a mistake of ConvLint's own, which must not pass for a problem in a model.
+    const text = error instanceof Misuse ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`convlint: ${text}\n`);
     process.exitCode = 2;
   },
 );

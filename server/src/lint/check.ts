@@ -1,20 +1,20 @@
 /**
  * `convlint check`: finds files, checks each as the editor does, and writes what it found.
  */
-import { resolve } from "node:path";
 import { parseInput } from "#shared/settings.ts";
 import type { Configs } from "../config/resolve.ts";
 import { type Arguments, type Command, Misuse } from "./arguments.ts";
 import { Baseline } from "./baseline.ts";
-import { checkTask, type Setup, type Task } from "./checker.ts";
+import { Checker, type Setup } from "./checker.ts";
 import { CONFIG_OPTIONS, configText, findConfigs, problemLine } from "./config.ts";
-import { findFiles } from "./files.ts";
 import type { Tally } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
-import { Outputs, readDestinations, toStdout } from "./outputs.ts";
-import { shownPath, slashed } from "./paths.ts";
-import { isIgnored } from "./search.ts";
+import { checkLines } from "./lines.ts";
+import { type Destination, Outputs, readDestinations, toStdout } from "./outputs.ts";
+import { note, type Run, runAll } from "./run.ts";
 import { harmless, painter } from "./style.ts";
+import { type FoundTasks, findTasks, TASK_OPTIONS } from "./tasks.ts";
+import { watch } from "./watch.ts";
 
 const HELP = `Usage: convlint check [options] <paths…>
 
@@ -51,6 +51,14 @@ When to fail
   --baseline file           leave out the problems that this file knows; they are known by what they say, not by line
   --update-baseline         make the baseline know all that is found now
 
+Many files
+  --jobs n                  worker threads, instead of one for each core
+  --cache-dir folder        where to keep what was found, by content; without it, many files use the user's own folder
+  --no-cache                find everything anew
+  --watch                   check again after every change, until interrupted
+  --stdin-jsonl             a model per line on standard input, a report per line on standard output (docs/ci.md);
+                            one thread unless --jobs says otherwise, exit code 0 whatever the lines hold
+
   -h, --help                this text
 
 Formats
@@ -70,7 +78,7 @@ export const checkCommand: Command = {
   help: HELP,
   options: {
     ...CONFIG_OPTIONS,
-    "force-exclude": { type: "boolean" },
+    ...TASK_OPTIONS,
     "show-files": { type: "boolean" },
     "show-config": { type: "string" },
     format: { type: "string" },
@@ -80,53 +88,97 @@ export const checkCommand: Command = {
     "no-layers": { type: "boolean" },
     input: { type: "string" },
     scale: { type: "string" },
-    "stdin-filename": { type: "string" },
     "error-on-warnings": { type: "boolean" },
     "max-warnings": { type: "string" },
     "exit-zero": { type: "boolean" },
     baseline: { type: "string" },
     "update-baseline": { type: "boolean" },
+    jobs: { type: "string" },
+    "cache-dir": { type: "string" },
+    "no-cache": { type: "boolean" },
+    watch: { type: "boolean" },
+    "stdin-jsonl": { type: "boolean" },
   },
   run,
 };
 
 async function run(args: Arguments): Promise<number> {
   const cwd = process.cwd();
-  const configs = findConfigs(args, cwd);
   const shown = args.last("show-config");
-  if (shown !== undefined) return showConfig(configs, shown, cwd);
+  if (shown !== undefined) return showConfig(findConfigs(args, cwd), shown, cwd);
+  if (args.has("stdin-jsonl")) return runLines(args, cwd);
   if (args.paths.length === 0) {
     process.stderr.write(`convlint: no paths given.\n\n${HELP}`);
     return 2;
   }
   const destinations = readDestinations(args.all("format"), args.last("output-file"));
+  const setup = readSetup(args, destinations);
+  const find = () => findTasks(args, findConfigs(args, cwd), cwd);
+  if (args.has("show-files")) return showFiles(await find(), setup);
+  const maxWarnings = args.has("error-on-warnings") ? 0 : args.count("max-warnings");
+  const start = (): Run => ({
+    setup,
+    baseline: readBaseline(args, cwd),
+    jobs: args.count("jobs", 1) ?? null,
+    cache: readCache(args),
+    // Last, for it opens files: misuse is told before.
+    outputs: new Outputs(
+      destinations,
+      {
+        paint: painter(process.stdout, process.env),
+        fails: (severity) => severity === "error" || (severity === "warning" && maxWarnings === 0),
+        table: args.has("table"),
+        statistics: args.has("statistics"),
+      },
+      cwd,
+    ),
+  });
+  if (args.has("watch")) {
+    if (args.paths.includes("-")) throw new Misuse("--watch looks at files, not at standard input.");
+    return watch(find, async (found) => {
+      if (process.stdout.isTTY) await toStdout("\u001b[2J\u001b[H");
+      await runAll(found, start());
+    });
+  }
+  const started = start();
+  if (await runAll(await find(), started)) return 2;
+  return args.has("exit-zero") ? 0 : exitCode(started.outputs.tally, maxWarnings);
+}
+
+/** @throws Misuse */
+function readSetup(args: Arguments, destinations: readonly Destination[]): Run["setup"] {
   for (const name of ["table", "statistics"]) {
     if (args.has(name) && !destinations.some(({ format }) => format.forPeople)) {
       throw new Misuse(`--${name} has no place in the format ${destinations[0]!.format.name}.`);
     }
   }
-  const setup: Setup = {
-    ...readAssumptions(args),
-    wants: {
-      layers: !args.has("no-layers") && destinations.some(({ format }) => format.layers),
-      table: args.has("table"),
-    },
-  };
-  if (args.has("show-files")) return (await showFiles(await findTasks(args, configs, cwd), setup)) ? 2 : 0;
-  const maxWarnings = args.has("error-on-warnings") ? 0 : args.count("max-warnings");
-  const outputs = new Outputs(
-    destinations,
-    {
-      paint: painter(process.stdout, process.env),
-      fails: (severity) => severity === "error" || (severity === "warning" && maxWarnings === 0),
-      table: args.has("table"),
-      statistics: args.has("statistics"),
-    },
+  const layers = !args.has("no-layers") && destinations.some(({ format }) => format.layers);
+  return { ...readAssumptions(args), wants: { layers, table: args.has("table") } };
+}
+
+/** @throws Misuse */
+function readCache(args: Arguments): Run["cache"] {
+  const folder = args.last("cache-dir");
+  if (args.has("no-cache")) {
+    if (folder !== undefined) throw new Misuse("--no-cache and --cache-dir exclude each other.");
+    return null;
+  }
+  return { folder: folder ?? null };
+}
+
+async function runLines(args: Arguments, cwd: string): Promise<number> {
+  if (args.paths.length > 0) throw new Misuse("--stdin-jsonl reads standard input and takes no paths.");
+  const wants = { layers: !args.has("no-layers"), table: false };
+  const configs = findConfigs(args, cwd);
+  await checkLines(process.stdin, {
+    setup: { ...readAssumptions(args), wants, cache: null },
+    configs,
+    jobs: args.count("jobs", 1) ?? 1,
+    filename: args.last("stdin-filename") ?? "stdin.json",
     cwd,
-  );
-  const misuse = await checkAll(await findTasks(args, configs, cwd), setup, outputs, readBaseline(args, cwd));
-  if (misuse) return 2;
-  return args.has("exit-zero") ? 0 : exitCode(outputs.tally, maxWarnings);
+  });
+  for (const problem of configs.problems) note(problemLine(problem, cwd));
+  return configs.problems.length > 0 ? 2 : 0;
 }
 
 function showConfig(configs: Configs, file: string, cwd: string): number {
@@ -135,13 +187,14 @@ function showConfig(configs: Configs, file: string, cwd: string): number {
   return configs.problems.length > 0 ? 2 : 0;
 }
 
-/** Prints the files that hold a model. @returns as `checkAll`. */
-async function showFiles({ tasks, problems }: FoundTasks, setup: Setup): Promise<boolean> {
-  for (const problem of problems) note(problem);
+/** Prints the files that hold a model. */
+async function showFiles({ tasks, problems }: FoundTasks, setup: Run["setup"]): Promise<number> {
+  problems.forEach(note);
+  const checker = new Checker({ ...setup, cache: null });
   for (const task of tasks) {
-    if (checkTask(task, setup).kind === "checked") await toStdout(`${harmless(task.path)}\n`);
+    if (checker.check(task).kind === "checked") await toStdout(`${harmless(task.path)}\n`);
   }
-  return problems.length > 0;
+  return problems.length > 0 ? 2 : 0;
 }
 
 /** @throws Misuse */
@@ -162,73 +215,4 @@ export function readAssumptions(args: Arguments): Pick<Setup, "input" | "scale">
 
 function exitCode({ severities }: Tally, maxWarnings = Number.POSITIVE_INFINITY): number {
   return severities.error > 0 || severities.warning > maxWarnings ? 1 : 0;
-}
-
-/** A file to check, and whether the user named it: then it is worth a word that it holds no model. */
-interface NamedTask extends Task {
-  readonly named: boolean;
-}
-
-interface FoundTasks {
-  /** By path. */
-  readonly tasks: readonly NamedTask[];
-  /** What leads nowhere, as sentences. */
-  readonly problems: readonly string[];
-}
-
-async function findTasks(args: Arguments, configs: Configs, cwd: string): Promise<FoundTasks> {
-  const forced = args.has("force-exclude");
-  const found = findFiles(
-    args.paths.filter((path) => path !== "-"),
-    cwd,
-  );
-  const tasks: NamedTask[] = found.candidates.flatMap(({ file, path, named }) => {
-    const { config, ignored } = configs.of(slashed(file));
-    const leftOut = (ignored && (forced || !named)) || (forced && named && isIgnored(file));
-    return leftOut ? [] : [{ path, file, text: null, named, config }];
-  });
-  if (args.paths.includes("-")) {
-    const path = shownPath(resolve(cwd, args.last("stdin-filename") ?? "stdin.yaml"), cwd);
-    const { config } = configs.of(slashed(resolve(cwd, path)));
-    tasks.push({ path, file: null, text: await readStdin(), named: true, config });
-  }
-  tasks.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  return { tasks, problems: [...configs.problems.map((problem) => problemLine(problem, cwd)), ...found.problems] };
-}
-
-async function readStdin(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-/** Checks all tasks in their order. @returns whether something the user named could not be checked. */
-async function checkAll(
-  { tasks, problems }: FoundTasks,
-  setup: Setup,
-  outputs: Outputs,
-  baseline: Baseline | null,
-): Promise<boolean> {
-  let misuse = problems.length > 0;
-  let quiet = problems.length === 0;
-  for (const problem of problems) note(problem);
-  await outputs.start();
-  for (const task of tasks) {
-    const outcome = checkTask(task, setup);
-    if (outcome.kind === "checked") await outputs.file(baseline ? baseline.filter(outcome.checked) : outcome.checked);
-    else if (outcome.kind === "unreadable") {
-      note(`${task.path}: the file cannot be read (${outcome.why})`);
-      misuse = true;
-    } else if (task.named) note(`${task.path}: not a model file, nothing to check`);
-    if (outcome.kind === "unreadable" || (outcome.kind === "no-model" && task.named)) quiet = false;
-  }
-  await outputs.finish();
-  const done = baseline?.finish();
-  if (done) note(done);
-  if (outputs.tally.files === 0 && quiet) note("no model files found");
-  return misuse;
-}
-
-function note(text: string): void {
-  process.stderr.write(`convlint: ${harmless(text)}\n`);
 }

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { analyse } from "../analysis.ts";
 import type { Config } from "../config/config.ts";
+import { Cache, type CachePlace } from "./cache.ts";
 import { type CheckedFile, checkedFile, type Wants } from "./report.ts";
 
 /** A file to check: its text, or where to read it. Plain data. */
@@ -22,6 +23,7 @@ export interface Setup {
   readonly input: readonly number[] | null;
   readonly scale: string | null;
   readonly wants: Wants;
+  readonly cache: CachePlace | null;
 }
 
 export type Outcome =
@@ -29,20 +31,34 @@ export type Outcome =
   | { readonly kind: "no-model" }
   | { readonly kind: "unreadable"; readonly why: string };
 
-/** Never throws on what files hold. */
-export function checkTask(task: Task, setup: Setup): Outcome {
-  let text: string;
-  try {
-    text = (task.text ?? readFileSync(task.file!, "utf8")).replace(/^\uFEFF/, "");
-  } catch (error) {
-    return { kind: "unreadable", why: (error as Error).message };
+/** Checks tasks under one setup; never throws on what files hold. */
+export class Checker {
+  private readonly cache: Cache | null;
+
+  constructor(private readonly setup: Setup) {
+    this.cache = setup.cache && new Cache(setup.cache);
   }
-  const { config, path } = task;
-  const analysis = analyse(text, path, {
-    input: setup.input,
-    scale: setup.scale,
-    defaults: { input: config.input, scale: config.scale },
-  });
-  if (!analysis) return { kind: "no-model" };
-  return { kind: "checked", checked: checkedFile(path, analysis, config.rules, setup.wants) };
+
+  check(task: Task): Outcome {
+    let text: string;
+    try {
+      text = (task.text ?? readFileSync(task.file!, "utf8")).replace(/^\uFEFF/, "");
+    } catch (error) {
+      return { kind: "unreadable", why: (error as Error).message };
+    }
+    const { input, scale, wants } = this.setup;
+    const key = this.cache?.key(text, [task.path, task.config, input, scale, wants]);
+    const before = key === undefined ? null : this.cache!.get(key);
+    if (before) return { kind: "checked", checked: before };
+    const checked = this.analyse(task, text);
+    if (checked && key !== undefined) this.cache!.put(key, checked);
+    return checked ? { kind: "checked", checked } : { kind: "no-model" };
+  }
+
+  private analyse({ config, path }: Task, text: string): CheckedFile | null {
+    const { input, scale, wants } = this.setup;
+    const defaults = { input: config.input, scale: config.scale };
+    const analysis = analyse(text, path, { input, scale, defaults });
+    return analysis && checkedFile(path, analysis, config.rules, wants);
+  }
 }
