@@ -35,6 +35,8 @@ export interface Words {
   /** `[N, 6, 28, 28]` or `(None, 28, 28, 6)`. */
   shape(tensor: Tensor): string;
   dim(dim: Dim): string;
+  /** Layers are read by their index in the file, which goes wrong where rows are inserted above. */
+  readonly byIndex?: boolean;
   /** Whether the format can write this value for an operator's parameter; where it cannot, no advice names it. Default: all. */
   takes?(op: string, name: string, value: Plain): boolean;
 }

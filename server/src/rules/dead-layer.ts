@@ -35,7 +35,8 @@ layers:
       return `nothing reads ${nameOf(node.id, context)}. Read it from a layer, or remove it.`;
     const count = before(context).length;
     const also = count > 0 ? ` ${counted(count, "layer")} before it ${count === 1 ? "serves" : "serve"} only it.` : "";
-    return `nothing reads the output of ${deadName(context)}.${also} Read it from a later layer, list it as an output, or remove it.`;
+    const advice = renumbered(context) ?? "Read it from a later layer, list it as an output, or remove it.";
+    return `nothing reads the output of ${deadName(context)}.${also} ${advice}`;
   },
   related: (context) =>
     before(context).map((id) => ({
@@ -53,6 +54,32 @@ function deadName(context: Context): string {
   const use = at.kind === "range" ? ownerOf(graph, node.id) : undefined;
   return use?.name ?? nameOf(node.id, context);
 }
+
+/**
+ * Where layers are read by index and the next layer reads a list that ends a few rows above the dead one: rows were
+ * inserted, and the list was not counted on. Such a file builds and trains.
+ */
+function renumbered({ node, graph, words }: Context): string | null {
+  const dead = node ? ownerOf(graph, node.id) : undefined;
+  const reader = dead && graph.layers.find(({ index }) => index === dead.index + 1);
+  if (!words.byIndex || !reader) return null;
+  const read = new Set<number>();
+  for (let id = reader.nodes.first; id < reader.nodes.end; id++) {
+    for (const ref of graph.nodes[id]!.inputs) {
+      const source = ref && ref.node < reader.nodes.first ? ownerOf(graph, ref.node) : undefined;
+      if (source) read.add(source.index);
+    }
+  }
+  const indices = [...read].sort((a, b) => a - b);
+  const shift = dead.index - (indices.at(-1) ?? dead.index);
+  if (indices.length < 2 || shift < 1 || shift > MAX_SHIFT) return null;
+  const meant = indices.map((index) => index + shift);
+  const rows = counted(shift, "row");
+  return `${reader.name} ${reader.type} reads [${indices.join(", ")}]; where ${rows} ${shift === 1 ? "was" : "were"} inserted above, it should read [${meant.join(", ")}].`;
+}
+
+/** More inserted rows than this are no oversight in counting. */
+const MAX_SHIFT = 4;
 
 /** The layers before the dead one that serve only it, without the inside of a dead block. */
 function before({ data, node, at, graph }: Context): readonly number[] {

@@ -164,10 +164,11 @@ export function describe(found: Finding, graph: Graph, report: ShapeReport, word
 }
 
 /** Where inside a module of the file it is, in which run, and how sure. */
-function circumstances({ during, assumed }: Finding, node: Node | null, graph: Graph): string[] {
+function circumstances({ code, during, assumed }: Finding, node: Node | null, graph: Graph): string[] {
   const said: string[] = [];
   const layer = node ? ownerOf(graph, node.id) : undefined;
-  if (node && layer && isComposite(graph, layer)) said.push(`(Inside ${layer.name} ${layer.type}: ${node.scope}.)`);
+  if (node && layer && code !== "dead-layer" && isComposite(graph, layer))
+    said.push(`(Inside ${layer.name} ${layer.type}: ${node.scope}.)`);
   if (during) said.push(`This is ${during}.`);
   if (assumed) said.push("The sizes follow from a layer ConvLint does not know.");
   return said;

@@ -28,7 +28,8 @@ head:
 `,
   },
   message: ({ data }) => {
-    const { type, assumed, candidates } = data;
+    const { type, assumed, candidates, ofFramework } = data;
+    if (ofFramework) return `ConvLint has no rule for the sizes of ${type}; it is taken to ${assumed}.`;
     return `${type} is a module ConvLint does not know; it is taken to ${assumed}.${didYouMean(type, candidates)} The framework loads this file only where ${type} is registered.`;
   },
 });

@@ -6,7 +6,10 @@ export const paddingTooLarge = defineRule({
   severity: "error",
   summary: "There is more padding than the operator allows.",
   docs: `Pooling takes at most half its window as padding, so that every window sees some input. Reflection mirrors the input
-without its edge, so it must be smaller than the input; circular padding can be no larger. Frameworks refuse more.`,
+without its edge, so it must be smaller than the input; circular padding can be no larger. Frameworks refuse more.
+
+Up to 2.0 PyTorch left the dilation of a pooling window out of account, and later versions count it: padding between the two
+is a warning that names the version.`,
   examples: {
     bad: `cnn: 1
 input: [3, 32, 32]
@@ -19,6 +22,10 @@ layers:
   - {type: MaxPool2d, kernel_size: 2, stride: 2, padding: 1}
 `,
   },
-  message: ({ data, words }) =>
-    `padding ${words.dim(data.padding)} is too large: ${data.why}. Use at most ${words.dim(data.limit)}.`,
+  grade: ({ data }) => (data.accepted === undefined ? "error" : "warning"),
+  message: ({ data, words }) => {
+    const [padding, limit] = [words.dim(data.padding), words.dim(data.limit)];
+    if (data.accepted === undefined) return `padding ${padding} is too large: ${data.why}. Use at most ${limit}.`;
+    return `padding ${padding} is too large before ${data.accepted}: ${data.why}; later versions count the dilated kernel. Use at most ${limit}, or require ${data.accepted}.`;
+  },
 });

@@ -135,3 +135,6 @@ export type Finding = {
 
 /** How an operator or a dialect states a finding. */
 export type Report = <C extends FindingCode>(code: C, at: At, data: FindingData[C]) => void;
+
+/** For looking again at what inference has reported on already. */
+export const SILENT: Report = () => {};

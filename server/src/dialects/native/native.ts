@@ -21,6 +21,7 @@ export const native: Dialect = {
   name: "native",
   words: nativeWords,
   sniff: (text, path) => FILE_NAME.test(path) || (text.includes("cnn") && MARK.test(text)),
+  claims: (path) => FILE_NAME.test(path),
   matches: (root, path) =>
     FILE_NAME.test(path) || (entryOf(root, "cnn") !== undefined && get(root, "cnn")?.kind === "scalar"),
   lower,

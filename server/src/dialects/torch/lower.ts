@@ -146,7 +146,7 @@ class Lowering {
       const origin: Origin = { layer: module.range, type, params: new Map(), inputs: [] };
       const report = this.graph.reportOf(this.graph.next);
       if (name === null || UNCHECKED.has(name))
-        report("opaque-layer", AT_TYPE, { type: word, assumed: ASSUMED, candidates: [] });
+        report("opaque-layer", AT_TYPE, { type: word, assumed: ASSUMED, candidates: [], ofFramework: name !== null });
       else
         report("unknown-layer", AT_TYPE, { type: word, candidates: moduleNames.map((known) => `torch.nn.${known}`) });
       return this.graph.addOpaque(word, { inputs, scope, origin });

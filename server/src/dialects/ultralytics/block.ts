@@ -6,10 +6,11 @@
  * argument in the file.
  */
 import type { Origin, Ref } from "#shared/graph/graph.ts";
+import { AT_TYPE } from "#shared/ops/finding.ts";
 import { operators } from "#shared/ops/index.ts";
 import { decodeAttrs } from "#shared/ops/op.ts";
 import type { Plain } from "#shared/ops/param.ts";
-import { symbol } from "#shared/shape/dim.ts";
+import { symbol, unknown } from "#shared/shape/dim.ts";
 import { CHANNELS_FIRST, tensor } from "#shared/shape/tensor.ts";
 import type { GraphBuilder } from "../builder.ts";
 import { RowRefusal } from "./signature.ts";
@@ -163,6 +164,20 @@ export class Block {
   declared(label: string, inputs: readonly Wire[], dims: readonly number[]): Wire {
     const place = { inputs, scope: `${this.scope}.${label}`, origin: this.origin };
     return this.site.builder.addOpaque(label, place, tensor([symbol("N"), ...dims], CHANNELS_FIRST));
+  }
+
+  /** A network that the framework fetches from elsewhere: only its channels are declared. */
+  foreign(type: string, x: Wire, channels: number): Wire {
+    const size = () => unknown(`${type} is not known`);
+    const outputs = tensor([symbol("N"), channels, size(), size()], CHANNELS_FIRST);
+    const { builder } = this.site;
+    builder.reportOf(builder.next)("opaque-layer", AT_TYPE, {
+      type,
+      assumed: `give ${channels} channels`,
+      candidates: [],
+      ofFramework: true,
+    });
+    return builder.addOpaque(type, { inputs: [x], scope: this.scope, origin: this.origin }, outputs);
   }
 
   /** The running text as further inputs. */

@@ -198,7 +198,7 @@ class Model {
       const built = this.standIn(origin, index, inputs, prepared ? prepared.width : fallback);
       const node = tensorOf(built.value)?.node;
       const at = atOf(error.at);
-      if (node === undefined) report(error.code, at.kind === "range" ? at : atRange(bare.type), error.data);
+      if (node === undefined) report(error.code, atRange(rangeOf(at, origin)), error.data);
       else this.builder.reportOf(node)(error.code, at, error.data);
       return built;
     }
@@ -316,6 +316,13 @@ function listOf(value: Value): readonly Wire[] {
 function atOf(at: RowRefusal["at"]): At {
   if (at === undefined) return AT_TYPE;
   return typeof at === "string" ? atParam(at) : atRange(at);
+}
+
+/** The text of a place in a row of which no node stands in the graph. */
+function rangeOf(at: At, origin: Origin): Range {
+  if (at.kind === "range") return at.range;
+  const param = at.kind === "param" ? origin.params.get(at.name) : undefined;
+  return param?.value ?? origin.type;
 }
 
 /** Where the row writes what the inner operators take. */

@@ -4,7 +4,20 @@
 import { operators } from "#shared/ops/index.ts";
 import type { Activation, Block, ConvOptions, Size, Wire } from "./block.ts";
 import { samePad } from "./block.ts";
-import { base, batchNorm, declared, define, first, joining, type Module, sum, times, unary, verbatim } from "./rows.ts";
+import {
+  base,
+  batchNorm,
+  declared,
+  define,
+  first,
+  joining,
+  type Module,
+  sum,
+  tensorOf,
+  times,
+  unary,
+  verbatim,
+} from "./rows.ts";
 import { type Arguments, RowRefusal } from "./signature.ts";
 
 export interface UnitOptions extends ConvOptions {
@@ -253,8 +266,12 @@ export const convModules: Readonly<Record<string, Module>> = {
     unit(b.at("conv"), spaceToDepth(b, x), 4 * a.int("c1"), a.int("c2"), unitOptions(a, "kspga")),
   ),
   Concat: concat,
-  Index: define(declared, "index=0", (_b, [list], a) =>
-    Array.isArray(list) ? (list.at(a.int("index")) ?? null) : null,
+  Index: define(declared, "c2, index=0", (b, [list], a) => {
+    if (Array.isArray(list)) return list.at(a.int("index")) ?? null;
+    return b.foreign("Index", tensorOf(list), a.positive("c2"));
+  }),
+  TorchVision: unary(declared, "c2, model, weights='DEFAULT', unwrap=True, truncate=2, split=False", (b, x, a) =>
+    b.foreign(`TorchVision ${a.text("model")}`, x, a.positive("c2")),
   ),
   ADown: down,
   AConv: unary(base, "c1, c2", (b, x, a) =>

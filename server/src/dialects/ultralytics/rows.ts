@@ -278,5 +278,5 @@ function scaleAt(row: Row, index: number, scale: (value: number) => number): Arg
   );
 }
 
-/** `args[0]` declares the width, the rest goes to the constructor. */
-export const declared: Rule = (row) => ({ args: row.given.slice(1), width: numeric(row, 0, "out_channels").value });
+/** `args[0]` declares the width and is no argument of the constructor; it is bound as `c2` all the same. */
+export const declared: Rule = (row) => ({ args: row.given, width: numeric(row, 0, "out_channels").value });

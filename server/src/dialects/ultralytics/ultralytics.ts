@@ -24,6 +24,7 @@ export const ultralytics: Dialect = {
     param: (_op, name) => name,
     op: (name) => name,
     dim: String,
+    byIndex: true,
     shape: (tensor) => shapeText(tensor, String),
     // A row has no named sides.
     takes: (_op, _name, value) => value === null || typeof value !== "object" || Array.isArray(value),
