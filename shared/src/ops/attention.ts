@@ -2,10 +2,12 @@
  * Attention over token sequences [N, L, E], and the selections that detection transformers make.
  * Sources: torch.nn.MultiheadAttention (batch first); torch.topk; Zhu et al., "Deformable DETR".
  */
+import type { Linear, Resident } from "../kernels/backend.ts";
 import { add, compare, type Dim, mul } from "../shape/dim.ts";
 import { type Tensor, withDims } from "../shape/tensor.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
-import { defineOp, type Operator, type WeightSpec } from "./op.ts";
+import { sizesOf } from "./image.ts";
+import { defineOp, type Operator, type WeightSpec, type WeightsOnly } from "./op.ts";
 import { bool, int, optional, required } from "./param.ts";
 
 /** The length and width of a sequence; null after reporting that it is none. */
@@ -13,6 +15,24 @@ function sequence(input: Tensor, report: Report): { readonly length: Dim; readon
   if (input.dims.length === 3) return { length: input.dims[1]!, width: input.dims[2]! };
   report("wrong-rank", AT_LAYER, { input, expected: "a sequence [N, L, E]" });
   return null;
+}
+
+/** The projection of query (0), key (1) or value (2): a third of the rows of `in_proj`. */
+function projection(
+  { attrs, weight, derived }: WeightsOnly<{ readonly embed_dim: number; readonly bias: boolean }>,
+  part: number,
+): Linear {
+  const width = attrs.embed_dim;
+  const third = (name: string, dims: readonly number[]) =>
+    derived(`${name} ${part}`, () => {
+      const { data } = weight(name);
+      const length = data.length / 3;
+      return { dims, data: data.slice(part * length, (part + 1) * length) };
+    });
+  return {
+    weight: third("in_proj_weight", [width, width]),
+    bias: attrs.bias ? third("in_proj_bias", [width]) : null,
+  };
 }
 
 const multiheadAttention = defineOp({
@@ -55,6 +75,22 @@ const multiheadAttention = defineOp({
     return { outputs: [inputs[0]!], weights, macs: add(projections, products) };
   },
   field: "all",
+  run(backend, execution) {
+    const { attrs, inputs, weight } = execution;
+    const heads = attrs.num_heads;
+    const width = attrs.embed_dim / heads;
+    const [query, key, value] = inputs.map((input, part) => {
+      const [batch, length] = input.dims as [number, number];
+      const projected = backend.linear(input, projection(execution, part));
+      return backend.permute(backend.reshape(projected, [batch, length, heads, width]), [0, 2, 1, 3]);
+    }) as [Resident, Resident, Resident];
+    const products = backend.matmul(query, backend.permute(key, [0, 1, 3, 2]));
+    const scaled = backend.unary(products, { kind: "affine", scale: 1 / Math.sqrt(width), shift: 0 });
+    const seen = backend.matmul(backend.softmax(scaled, 3, false), value);
+    const joined = backend.reshape(backend.permute(seen, [0, 2, 1, 3]), inputs[0]!.dims);
+    const bias = attrs.bias ? weight("out_proj.bias") : null;
+    return [backend.linear(joined, { weight: weight("out_proj.weight"), bias })];
+  },
   example: {
     attrs: { embed_dim: 8, num_heads: 2 },
     inputs: [
@@ -92,6 +128,9 @@ const topK = defineOp({
     return { outputs: [withDims(input, new Map([[attrs.dim, few ? size : attrs.k]]))] };
   },
   field: "all",
+  run: (backend, { attrs, inputs, inference }) => [
+    backend.top(inputs[0]!, attrs.dim, sizesOf(inference.outputs[0]!)[attrs.dim]!),
+  ],
   example: { attrs: { k: 3 }, inputs: [[1, 10, 6]], output: [1, 3, 6] },
 });
 
@@ -107,6 +146,7 @@ const deformableSampling = defineOp({
     return { outputs: [withDims(like, new Map([[1, offsets.length]]))] };
   },
   field: "all",
+  run: (_, { cannot }) => cannot("the sizes of the maps that it samples are not in the graph"),
   example: {
     attrs: {},
     inputs: [

@@ -1,8 +1,9 @@
 /** Sliding blocks as columns, and back. Source: torch.nn.Unfold and Fold. */
 import { type Dim, exactQuotient, mod, mul, product, unknown } from "../shape/dim.ts";
 import { channels, type Layout, type Tensor } from "../shape/tensor.ts";
-import { makeWindow, outputSize } from "../shape/window.ts";
+import { makeWindow, outputSize, type Placement } from "../shape/window.ts";
 import { AT_LAYER, AT_TYPE, atParam } from "./finding.ts";
+import { onImage } from "./image.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
 import { int, optional, perAxis, required } from "./param.ts";
 import { axesOf, type Geometry, placeWindows, positionCount } from "./windowed.ts";
@@ -21,6 +22,18 @@ interface BlockAttrs {
   readonly dilation: readonly number[];
   readonly padding: readonly number[];
   readonly stride: readonly number[];
+}
+
+/** Blocks along height and width of an image. */
+function blocksOver(attrs: BlockAttrs, sizes: readonly number[]): [Placement, Placement] {
+  const along = (index: number): Placement => {
+    const [kernel, stride, dilation] = [attrs.kernel_size[index]!, attrs.stride[index]!, attrs.dilation[index]!];
+    const pad = attrs.padding[index]!;
+    const window = makeWindow({ kernel, stride, dilation, padBefore: pad, padAfter: pad });
+    const output = outputSize(sizes[index]!, window) as number;
+    return { input: sizes[index]!, output, kernel, stride, dilation, padBefore: pad, padAfter: pad };
+  };
+  return [along(0), along(1)];
 }
 
 /** [batch, channels, others…] in the axis order of the layout. */
@@ -49,23 +62,12 @@ const unfold = defineOp({
     const lost = unknown("a parameter is missing or wrong");
     return { outputs: [arranged(inputs[0]!, lost, [lost])] };
   },
+  run: (backend, execution) =>
+    onImage(backend, execution, (image) => [
+      backend.unfold(image, { axes: blocksOver(execution.attrs, image.dims.slice(2)) }),
+    ]),
   example: { attrs: { kernel_size: 3 }, inputs: [[1, 2, 5, 5]], output: [1, 18, 9] },
 });
-
-/** Blocks along height and width of the folded image. */
-function blockCounts(attrs: BlockAttrs & { readonly output_size: readonly number[] }): number[] {
-  return attrs.output_size.map((n, axis) => {
-    const pad = attrs.padding[axis]!;
-    const window = makeWindow({
-      kernel: attrs.kernel_size[axis]!,
-      stride: attrs.stride[axis]!,
-      dilation: attrs.dilation[axis]!,
-      padBefore: pad,
-      padAfter: pad,
-    });
-    return outputSize(n, window) as number;
-  });
-}
 
 const fold = defineOp({
   name: "Fold",
@@ -93,7 +95,7 @@ const fold = defineOp({
     }
     const count = exactQuotient(columns, cells) ?? unknown(`channels that ${cells} does not divide`);
     const image = arranged(input, count, attrs.output_size);
-    const counts = blockCounts(attrs);
+    const counts = blocksOver(attrs, attrs.output_size).map(({ output }) => output);
     const blocks = counts[0]! * counts[1]!;
     if (counts.some((count) => count < 1) || (typeof length === "number" && length !== blocks)) {
       const why = `an image of ${attrs.output_size.join(" × ")} has ${counts.join(" × ")} blocks, not ${length}`;
@@ -106,6 +108,10 @@ const fold = defineOp({
     const lost = unknown("a parameter is missing or wrong");
     return { outputs: [arranged(inputs[0]!, lost, attrs.output_size ?? [lost, lost])] };
   },
+  run: (backend, execution) =>
+    onImage(backend, execution, (columns) => [
+      backend.fold(columns, { axes: blocksOver(execution.attrs, execution.attrs.output_size) }),
+    ]),
   example: { attrs: { output_size: 5, kernel_size: 3 }, inputs: [[1, 18, 9]], output: [1, 2, 5, 5] },
 });
 

@@ -12,5 +12,6 @@ export const inputOp = defineOp({
   params: { tensor: required(given, "The tensor that enters.") },
   inputs: { least: 0, most: 0 },
   infer: ({ attrs }) => ({ outputs: [attrs.tensor] }),
+  run: (_, { cannot }) => cannot("its values come from outside"),
   example: { attrs: {}, inputs: [], output: [] },
 });

@@ -5,7 +5,9 @@
 import { compare, product } from "../shape/dim.ts";
 import { spatialAxes, type Tensor, withDims } from "../shape/tensor.ts";
 import { AT_LAYER } from "./finding.ts";
+import { reshaped, sizesOf } from "./image.ts";
 import { defineOp, type Operator } from "./op.ts";
+import { nearestTaps } from "./taps.ts";
 
 const TWO = { least: 2, most: 2 };
 
@@ -21,6 +23,7 @@ const reshapeLike = defineOp({
     }
     return { outputs: [like] };
   },
+  run: reshaped,
   example: {
     attrs: {},
     inputs: [
@@ -41,6 +44,12 @@ const resizeLike = defineOp({
     const from = spatialAxes(input);
     const to = spatialAxes(like);
     return { outputs: [withDims(input, new Map(from.map((axis, place) => [axis, like.dims[to[place] ?? axis]!])))] };
+  },
+  run(backend, { inputs, shapes, inference }) {
+    let x = inputs[0]!;
+    const sizes = sizesOf(inference.outputs[0]!);
+    for (const axis of spatialAxes(shapes[0]!)) x = backend.resample(x, axis, nearestTaps(x.dims[axis]!, sizes[axis]!));
+    return [x];
   },
   example: {
     attrs: {},

@@ -2,10 +2,12 @@
  * Layers with several inputs: elementwise arithmetic with broadcasting, concatenation, and products of tensors.
  * Sources: PyTorch's broadcasting semantics, torch.cat, torch.stack, torch.matmul; keras.layers.Dot.
  */
+import type { Backend, Binary, Resident } from "../kernels/backend.ts";
 import { add, agreesWhen, compare, type Dim, isKnown, mul, product, unknown } from "../shape/dim.ts";
 import { type Tensor, tensor } from "../shape/tensor.ts";
-import { axisOf, withAxes } from "./axis.ts";
-import { atInput, atParam, type Report } from "./finding.ts";
+import { axisOf, countedAxis, withAxes } from "./axis.ts";
+import { atInput, atParam, type Report, SILENT } from "./finding.ts";
+import { reshaped } from "./image.ts";
 import { type Arity, defineOp, type Inference, type Operator } from "./op.ts";
 import { absent, bool, int, optional, perAxis, required } from "./param.ts";
 import { axisOrChannels } from "./reshape.ts";
@@ -67,7 +69,18 @@ function widest(inputs: readonly Tensor[]): Tensor {
   return inputs.reduce((best, input) => (input.dims.length > best.dims.length ? input : best));
 }
 
-function arithmetic(name: string, summary: string): Operator {
+/** The inputs combined one after the other; `mean` divides by their number. */
+export function combined(
+  backend: Backend,
+  inputs: readonly Resident[],
+  kind: Binary,
+  mean = false,
+): readonly Resident[] {
+  const all = inputs.reduce((result, input) => backend.binary(kind, result, input));
+  return [mean ? backend.unary(all, { kind: "affine", scale: 1 / inputs.length, shift: 0 }) : all];
+}
+
+function arithmetic(name: string, summary: string, kind: Binary, mean = false): Operator {
   return defineOp({
     name,
     summary,
@@ -79,6 +92,8 @@ function arithmetic(name: string, summary: string): Operator {
       if (at) report("add-mismatch", atInput(at.index), { dim: at.axis, inputs, index: at.index });
       return { outputs: [tensor(dims, widest(inputs).layout)] };
     },
+    ...(kind === "add" && !mean ? { sums: true } : {}),
+    run: (backend, { inputs }) => combined(backend, inputs, kind, mean),
     example: {
       attrs: {},
       inputs: [
@@ -138,6 +153,10 @@ const concat = defineOp({
     dims[axis] = inputs.reduce<Dim>((sum, input) => add(sum, input.dims[axis]!), 0);
     return { outputs: [tensor(dims, first.layout)] };
   },
+  run(backend, { attrs, inputs, shapes, cannot }) {
+    const axis = axisOrChannels(SILENT, attrs.dim, shapes[0]!) ?? cannot("there is no such axis");
+    return [backend.concat(inputs, axis)];
+  },
   example: {
     attrs: {},
     inputs: [
@@ -163,6 +182,12 @@ const stack = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run(backend, { attrs, inputs }) {
+    const { dims } = inputs[0]!;
+    const axis = countedAxis(attrs.dim, dims.length + 1);
+    const layers = inputs.map((input) => backend.reshape(input, dims.toSpliced(axis, 0, 1)));
+    return [backend.concat(layers, axis)];
+  },
   example: {
     attrs: { dim: 1 },
     inputs: [
@@ -205,6 +230,12 @@ const matMul = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run(backend, { inputs, inference }) {
+    const [a, b] = inputs as readonly [Resident, Resident];
+    const left = a.dims.length === 1 ? backend.reshape(a, [1, ...a.dims]) : a;
+    const right = b.dims.length === 1 ? backend.reshape(b, [...b.dims, 1]) : b;
+    return reshaped(backend, { inputs: [backend.matmul(left, right)], inference });
+  },
   example: {
     attrs: {},
     inputs: [
@@ -214,6 +245,23 @@ const matMul = defineOp({
     output: [1, 4, 6],
   },
 });
+
+/** x over its length along an axis. Source: keras.utils.normalize, which divides by no less than 1e-12. */
+function normalized(backend: Backend, x: Resident, axis: number): Resident {
+  const squares = backend.reduce("sum", backend.unary(x, { kind: "square" }), [axis]);
+  const lengths = backend.unary(squares, { kind: "power", exponent: 0.5 });
+  const most = Number.POSITIVE_INFINITY;
+  return backend.binary("divide", x, backend.unary(lengths, { kind: "clamp", least: 1e-12, most }));
+}
+
+/** A matrix for every sample: [N, others, summed] on the left of a product, [N, summed, others] on the right. */
+function asMatrix(backend: Backend, x: Resident, summed: number, left: boolean): Resident {
+  const others = x.dims.map((_, axis) => axis).filter((axis) => axis !== 0 && axis !== summed);
+  const inner = x.dims[summed]!;
+  const rest = others.reduce((count, axis) => count * x.dims[axis]!, 1);
+  const ordered = backend.permute(x, left ? [0, ...others, summed] : [0, summed, ...others]);
+  return backend.reshape(ordered, left ? [x.dims[0]!, rest, inner] : [x.dims[0]!, inner, rest]);
+}
 
 const dot = defineOp({
   name: "Dot",
@@ -247,6 +295,14 @@ const dot = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run(backend, { attrs, inputs, inference }) {
+    const sides = inputs.map((input, index) => {
+      const axis = countedAxis(attrs.axes[index]!, input.dims.length);
+      return { input: attrs.normalize ? normalized(backend, input, axis) : input, axis };
+    });
+    const [rows, columns] = sides.map(({ input, axis }, index) => asMatrix(backend, input, axis, index === 0));
+    return reshaped(backend, { inputs: [backend.matmul(rows!, columns!)], inference });
+  },
   example: {
     attrs: { axes: [2, 1] },
     inputs: [
@@ -258,13 +314,13 @@ const dot = defineOp({
 });
 
 export const mergeOps: readonly Operator[] = [
-  arithmetic("Add", "The sum of tensors, broadcast to one shape."),
-  arithmetic("Sub", "The first tensor minus the others, broadcast to one shape."),
-  arithmetic("Mul", "The product of tensors, broadcast to one shape."),
-  arithmetic("Div", "The first tensor divided by the others, broadcast to one shape."),
-  arithmetic("Maximum", "The greatest of tensors, elementwise, broadcast to one shape."),
-  arithmetic("Minimum", "The least of tensors, elementwise, broadcast to one shape."),
-  arithmetic("Average", "The mean of tensors, elementwise, broadcast to one shape."),
+  arithmetic("Add", "The sum of tensors, broadcast to one shape.", "add"),
+  arithmetic("Sub", "The first tensor minus the others, broadcast to one shape.", "subtract"),
+  arithmetic("Mul", "The product of tensors, broadcast to one shape.", "multiply"),
+  arithmetic("Div", "The first tensor divided by the others, broadcast to one shape.", "divide"),
+  arithmetic("Maximum", "The greatest of tensors, elementwise, broadcast to one shape.", "maximum"),
+  arithmetic("Minimum", "The least of tensors, elementwise, broadcast to one shape.", "minimum"),
+  arithmetic("Average", "The mean of tensors, elementwise, broadcast to one shape.", "add", true),
   concat,
   stack,
   matMul,

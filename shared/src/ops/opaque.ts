@@ -32,5 +32,6 @@ export const opaqueOp = defineOp({
     return { outputs: input ? [unknownLike(input, why)] : [] };
   },
   field: "all",
+  run: (_, { cannot }) => cannot("nobody knows what it computes"),
   example: { attrs: { type: "MyLayer" }, inputs: [[1, 3, 8, 8]], output: [1, 3, 8, 8] },
 });

@@ -2,7 +2,7 @@
 import { add, type Dim, sub, unknown } from "../shape/dim.ts";
 import { spatialAxes, type Tensor, withDims } from "../shape/tensor.ts";
 import { makeWindow, type WindowUse } from "../shape/window.ts";
-import { AT_TYPE, atParam, type FindingData, type Report } from "./finding.ts";
+import { AT_TYPE, atParam, type FindingData, type Report, SILENT } from "./finding.ts";
 import { defineOp, type Inference, type Operator } from "./op.ts";
 import { int, listOf, number, type ParamType, Refusal, required } from "./param.ts";
 import { isMap, parseSides, sidesSchema } from "./windowed.ts";
@@ -153,6 +153,15 @@ function padLayer(prefix: string, fill: Fill, axes: number, summary: string): Op
       ...(prefix === "Constant" ? { value: required(number, "What the added cells hold.") } : {}),
     },
     infer: ({ attrs, inputs, report }) => padded(fill, attrs.padding, inputs[0]!, axes, report),
+    run(backend, { attrs, inputs, shapes, cannot }) {
+      const places = paddedAxes(fill, shapes[0]!, axes, SILENT) ?? cannot("the input has the wrong number of axes");
+      const { value = 0 } = attrs as { readonly value?: number };
+      const around = (amounts: readonly number[]) =>
+        inputs[0]!.dims.map((_, axis) => (places.includes(axis) ? amounts[places.indexOf(axis)]! : 0));
+      const { before, after } = attrs.padding;
+      const filling = fill === "constant" ? { kind: fill, value } : { kind: fill };
+      return [backend.pad(inputs[0]!, { before: around(before), after: around(after), fill: filling })];
+    },
     example: {
       attrs: prefix === "Constant" ? { padding: 1, value: 0.5 } : { padding: 1 },
       inputs: [[1, 3, ...new Array<number>(axes).fill(4)]],
@@ -205,6 +214,14 @@ const crop = defineOp({
       return { outputs: [withDims(input, new Map(spatial.map((axis) => [axis, unknown(why)])))], windows: uses };
     }
     return { outputs: [cropped], windows: uses };
+  },
+  run(backend, { inputs, inference, cannot }) {
+    let x = inputs[0]!;
+    for (const { axis, output, window } of inference.windows ?? cannot("its windows are not known")) {
+      if (typeof window.padBefore !== "number" || typeof output !== "number") return cannot("a size is not known");
+      x = backend.slice(x, axis, -window.padBefore, output, 1);
+    }
+    return [x];
   },
   example: { attrs: { cropping: { top: 1, left: 2 } }, inputs: [[1, 3, 8, 8]], output: [1, 3, 7, 6] },
 });

@@ -14,6 +14,7 @@ const parameters = defineOp({
     outputs: [inputs[0]!],
     weights: [{ name: "weight", dims: [attrs.count], trainable: true }],
   }),
+  run: (_, { inputs }) => [inputs[0]!],
   example: { attrs: { count: 8 }, inputs: [[1, 8, 4, 4]], output: [1, 8, 4, 4] },
 });
 

@@ -1,12 +1,14 @@
 /** Reductions over axes. Source: torch.mean, torch.sum, torch.amax and torch.amin. */
+import type { Reduction } from "../kernels/backend.ts";
 import type { Dim } from "../shape/dim.ts";
-import { axisOf, withAxes } from "./axis.ts";
+import { axisOf, countedAxis, withAxes } from "./axis.ts";
 import { AT_LAYER, atParam } from "./finding.ts";
+import { reshaped } from "./image.ts";
 import { defineOp, type Operator } from "./op.ts";
 import { absent, bool, int, oneOrMore, optional } from "./param.ts";
 
 /** @param empty whether an empty axis can be reduced: it has a sum and a mean (NaN), but no extreme. */
-function reduction(name: string, summary: string, empty: "accepted" | "refused"): Operator {
+function reduction(name: string, summary: string, kind: Reduction, empty: "accepted" | "refused"): Operator {
   return defineOp({
     name,
     summary,
@@ -39,14 +41,19 @@ function reduction(name: string, summary: string, empty: "accepted" | "refused")
       return { outputs: [output] };
     },
     recover: () => ({ outputs: [] }),
+    run(backend, { attrs, inputs, inference }) {
+      const { dims } = inputs[0]!;
+      const axes = attrs.dims?.length ? attrs.dims.map((dim) => countedAxis(dim, dims.length)) : [...dims.keys()];
+      return reshaped(backend, { inputs: [backend.reduce(kind, inputs[0]!, axes)], inference });
+    },
     field: "all",
     example: { attrs: { dims: [2, 3] }, inputs: [[1, 4, 8, 8]], output: [1, 4] },
   });
 }
 
 export const reduceOps: readonly Operator[] = [
-  reduction("Mean", "The mean over axes.", "accepted"),
-  reduction("Sum", "The sum over axes.", "accepted"),
-  reduction("Max", "The greatest value over axes.", "refused"),
-  reduction("Min", "The least value over axes.", "refused"),
+  reduction("Mean", "The mean over axes.", "mean", "accepted"),
+  reduction("Sum", "The sum over axes.", "sum", "accepted"),
+  reduction("Max", "The greatest value over axes.", "max", "refused"),
+  reduction("Min", "The least value over axes.", "min", "refused"),
 ];

@@ -1,4 +1,5 @@
 /** Layers that move values about without computing. Sources: torch.nn and torch, PyTorch 1.13. */
+import type { Backend, Resident } from "../kernels/backend.ts";
 import {
   add,
   ceilDiv,
@@ -14,9 +15,10 @@ import {
   unknown,
 } from "../shape/dim.ts";
 import { axisName, channelAxis, type Tensor, withDims } from "../shape/tensor.ts";
-import { axisOf, withAxes } from "./axis.ts";
-import { AT_LAYER, atParam, type Report } from "./finding.ts";
-import { defineOp, type Inference, type Operator } from "./op.ts";
+import { axisOf, countedAxis, withAxes } from "./axis.ts";
+import { AT_LAYER, atParam, type Report, SILENT } from "./finding.ts";
+import { reshaped, sizesOf } from "./image.ts";
+import { defineOp, type Execution, type Inference, type Operator } from "./op.ts";
 import { absent, int, listOf, optional, type ParamType, Refusal, required } from "./param.ts";
 
 /** Where attributes are broken even the rank of the output is open, so nothing after it is checked. */
@@ -47,6 +49,7 @@ const flatten = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run: reshaped,
   example: { attrs: {}, inputs: [[1, 4, 8, 8]], output: [1, 256] },
 });
 
@@ -107,6 +110,7 @@ const reshape = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run: reshaped,
   example: { attrs: { shape: [-1, 4] }, inputs: [[1, 4, 8, 8]], output: [1, 64, 4] },
 });
 
@@ -136,6 +140,7 @@ const unflatten = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run: reshaped,
   example: { attrs: { dim: 1, unflattened_size: [2, -1] }, inputs: [[1, 8, 4]], output: [1, 2, 4, 4] },
 });
 
@@ -172,6 +177,12 @@ const permute = defineOp({
     };
   },
   field: "all",
+  run: (backend, { attrs, inputs }) => [
+    backend.permute(
+      inputs[0]!,
+      attrs.dims.map((dim) => countedAxis(dim, attrs.dims.length)),
+    ),
+  ],
   example: { attrs: { dims: [0, 2, 3, 1] }, inputs: [[1, 4, 8, 6]], output: [1, 8, 6, 4] },
 });
 
@@ -211,6 +222,11 @@ const transpose = defineOp({
     };
   },
   field: "all",
+  run(backend, { attrs, inputs }) {
+    const order = inputs[0]!.dims.map((_, axis) => axis);
+    const [first, second] = [attrs.dim0, attrs.dim1].map((dim) => countedAxis(dim, order.length)) as [number, number];
+    return [backend.permute(inputs[0]!, order.with(first, second).with(second, first))];
+  },
   example: { attrs: { dim0: 1, dim1: 2 }, inputs: [[1, 4, 8]], output: [1, 8, 4] },
 });
 
@@ -230,6 +246,7 @@ const squeeze = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run: reshaped,
   example: { attrs: { dim: 2 }, inputs: [[1, 4, 1]], output: [1, 4] },
 });
 
@@ -245,6 +262,7 @@ const unsqueeze = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run: reshaped,
   example: { attrs: { dim: 2 }, inputs: [[1, 4, 8]], output: [1, 4, 1, 8] },
 });
 
@@ -269,6 +287,13 @@ const channelShuffle = defineOp({
     return { outputs: [input] };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
+  run(backend, { attrs, inputs, shapes }) {
+    const { dims } = inputs[0]!;
+    const axis = shapes[0]!.layout.channels === "first" ? 1 : dims.length - 1;
+    const split = backend.reshape(inputs[0]!, dims.toSpliced(axis, 1, attrs.groups, dims[axis]! / attrs.groups));
+    const order = split.dims.map((_, other) => other);
+    return [backend.reshape(backend.permute(split, order.with(axis, axis + 1).with(axis + 1, axis)), dims)];
+  },
   example: { attrs: { groups: 2 }, inputs: [[1, 4, 8, 8]], output: [1, 4, 8, 8] },
 });
 
@@ -311,6 +336,12 @@ const slice = defineOp({
     return { outputs: [output] };
   },
   field: "all",
+  run(backend, { attrs, inputs, inference }) {
+    const { dims } = inputs[0]!;
+    const axis = countedAxis(attrs.dim, dims.length);
+    const start = clip(attrs.start, dims[axis]!) as number;
+    return [backend.slice(inputs[0]!, axis, start, sizesOf(inference.outputs[0]!)[axis]!, attrs.step)];
+  },
   example: { attrs: { dim: 2, start: 1, end: -1, step: 2 }, inputs: [[1, 4, 8]], output: [1, 4, 3] },
 });
 
@@ -343,6 +374,12 @@ const select = defineOp({
   },
   recover: () => NOTHING,
   field: "all",
+  run(backend, { attrs, inputs, inference }) {
+    const { dims } = inputs[0]!;
+    const axis = countedAxis(attrs.dim, dims.length);
+    const one = backend.slice(inputs[0]!, axis, countedAxis(attrs.index, dims[axis]!), 1, 1);
+    return reshaped(backend, { inputs: [one], inference });
+  },
   example: { attrs: { dim: 2, index: -1 }, inputs: [[1, 4, 8]], output: [1, 4] },
 });
 
@@ -360,6 +397,20 @@ export function axisOrChannels(report: Report, dim: number | null, input: Tensor
 /** The input cut into parts of these sizes along an axis. */
 function parts(input: Tensor, axis: number, sizes: readonly Dim[]): Inference {
   return { outputs: sizes.map((size) => withDims(input, new Map([[axis, size]]))) };
+}
+
+/** The parts that inference has found, one after the other. */
+function cutApart(
+  backend: Backend,
+  { attrs, inputs, shapes, inference, cannot }: Execution<{ readonly dim: number | null }>,
+): readonly Resident[] {
+  const axis = axisOrChannels(SILENT, attrs.dim, shapes[0]!) ?? cannot("there is no such axis");
+  let start = 0;
+  return inference.outputs.map((output) => {
+    const length = sizesOf(output)[axis]!;
+    start += length;
+    return backend.slice(inputs[0]!, axis, start - length, length, 1);
+  });
 }
 
 /** Parts of `size` elements, the last with what remains; none where the number of parts is not known. */
@@ -412,6 +463,7 @@ const split = defineOp({
     return parts(input, axis, written);
   },
   recover: () => NOTHING,
+  run: cutApart,
   example: { attrs: { split_size: [1, 3], dim: 1 }, inputs: [[1, 4, 8, 8]], output: [1, 1, 8, 8] },
 });
 
@@ -438,6 +490,7 @@ const chunk = defineOp({
     );
   },
   recover: () => NOTHING,
+  run: cutApart,
   example: { attrs: { chunks: 2 }, inputs: [[1, 4, 8, 8]], output: [1, 2, 8, 8] },
 });
 
