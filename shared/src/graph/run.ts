@@ -310,7 +310,7 @@ export class Run implements Finished, Iterable<StepDone> {
       folded,
       cannot: cannotRun(node),
     };
-    return backend.tidy(() => node.op.run!(backend, execution));
+    return backend.tidy(() => node.op.run(backend, execution));
   }
 
   private epilogueOf({ add, activation }: Step): Epilogue {

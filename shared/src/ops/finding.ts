@@ -114,6 +114,15 @@ export interface FindingData {
     readonly why: "nothing-there" | "unknown-code" | "unknown-directive" | "no-start";
     readonly candidates: readonly string[];
   };
+  /** A weight stored with the model. `needed`: what the layer of that name has, axes in the file's order. */
+  "weights-mismatch": {
+    readonly layer: string;
+    readonly weight: string;
+    readonly stored: readonly number[];
+    readonly needed: readonly Dim[];
+  };
+  /** A shape that the file declares for an input and that nobody reads. */
+  "stale-shape": { readonly declared: Tensor; readonly actual: Tensor };
   "empty-output": { readonly output: Tensor; readonly fatal: boolean; readonly why: string };
 }
 

@@ -107,7 +107,7 @@ export interface OpDefinition<P extends Params> {
   /** Rank-preserving stand-in where attributes are broken; default: the first input with unknown spatial and channel dims. */
   recover?(attrs: Partial<Attrs<P>>, inputs: readonly Tensor[]): Inference;
   /** The arithmetic, as inference (not training) has it: values of all outputs, with the dims that `infer` gives. */
-  run?(backend: Backend, execution: Execution<Attrs<P>>): readonly Resident[];
+  run(backend: Backend, execution: Execution<Attrs<P>>): readonly Resident[];
   /** What of the execution's epilogue `run` applies itself: an activation, or an addition and then an activation. */
   readonly fuses?: "activation" | "addition";
   /** The axis of its output along which `run` can work an affine function into its weights; −1 for none. */

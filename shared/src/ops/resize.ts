@@ -1,9 +1,11 @@
 /** Layers that move pixels without weights: up-sampling and the pixel shuffles. Source: torch.nn. */
+import type { Backend, Resident } from "../kernels/backend.ts";
 import { type Dim, exactQuotient, floorDiv, mod, mul, unknown } from "../shape/dim.ts";
 import { channelAxis, spatialAxes, type Tensor, withDims } from "../shape/tensor.ts";
 import { makeWindow, type WindowUse } from "../shape/window.ts";
 import { AT_TYPE, atParam, type Report } from "./finding.ts";
-import { defineOp, type Inference, type Operator } from "./op.ts";
+import { fromImage, reshaped, sizesOf, toImage } from "./image.ts";
+import { defineOp, type Execution, type Inference, type Operator } from "./op.ts";
 import {
   absent,
   bool,
@@ -17,6 +19,7 @@ import {
   Refusal,
   required,
 } from "./param.ts";
+import { type Interpolation, tapsFor } from "./taps.ts";
 
 /** One value for every axis, or a list whose length only the input's rank tells. */
 function oneOrList(item: ParamType<number>): ParamType<number | readonly number[]> {
@@ -50,6 +53,7 @@ interface ResizeAttrs {
   readonly mode: Mode;
   readonly align_corners: boolean | null;
   readonly recompute_scale_factor: boolean | null;
+  readonly antialias?: boolean;
 }
 
 /** The axes that are resized: PyTorch takes the first two for batch and channels whatever they are. */
@@ -84,6 +88,9 @@ function checkResize(op: string, attrs: ResizeAttrs, input: Tensor, axes: number
   }
   if (recompute_scale_factor === true && size !== null) {
     return contradiction("recompute_scale_factor", true, "left out where size is given");
+  }
+  if (attrs.antialias === true && mode !== "bilinear" && mode !== "bicubic") {
+    return contradiction("antialias", true, `left out for mode "${mode}"`);
   }
   for (const [name, value] of [["size", size] as const, ["scale_factor", factor] as const]) {
     if (Array.isArray(value) && value.length !== axes) {
@@ -142,7 +149,59 @@ function emptiness(mode: Mode, before: readonly Dim[], after: readonly Dim[]): {
   return { why: fatal ? "sizes must be at least 1" : "the size is rounded down to 0", fatal };
 }
 
-function resize(name: string): Operator {
+/** How a mode interpolates along an axis; area averages, which is adaptive pooling. */
+const KIND: Readonly<Record<Exclude<Mode, "area">, Interpolation["kind"]>> = {
+  nearest: "nearest",
+  "nearest-exact": "nearest-exact",
+  linear: "linear",
+  bilinear: "linear",
+  trilinear: "linear",
+  bicubic: "cubic",
+};
+
+/**
+ * Input cells per output cell. PyTorch interpolates by the written factor, which its rounded sizes do not quite have, unless
+ * it is told to compute it anew.
+ */
+function scaleAlong(attrs: ResizeAttrs, index: number, before: number, after: number): number {
+  const written = attrs.scale_factor === null || attrs.recompute_scale_factor ? 0 : at(attrs.scale_factor, index);
+  return written > 0 ? 1 / written : before / after;
+}
+
+function runResize(backend: Backend, execution: Execution<ResizeAttrs>): readonly Resident[] {
+  const { attrs, inputs, shapes, inference } = execution;
+  const { mode } = attrs;
+  const axes = resizedAxes(shapes[0]!);
+  const after = sizesOf(inference.outputs[0]!);
+  if (mode === "area") {
+    const pooling = { kind: "average", sizes: axes.map((axis) => after[axis]!), indices: false } as const;
+    const batched = { ...shapes[0]!.layout, batched: axes[0] === 2 || shapes[0]!.layout.batched };
+    const image = toImage(backend, inputs[0]!, batched);
+    return [fromImage(backend, backend.adaptivePool(image, pooling).values, batched)];
+  }
+  const interpolation = {
+    kind: KIND[mode],
+    corners: attrs.align_corners === true,
+    antialias: attrs.antialias === true,
+  };
+  let x = inputs[0]!;
+  for (const [index, axis] of axes.entries()) {
+    const [input, output] = [x.dims[axis]!, after[axis]!];
+    x = backend.resample(
+      x,
+      axis,
+      tapsFor(interpolation, { input, output, scale: scaleAlong(attrs, index, input, output) }),
+    );
+  }
+  return [x];
+}
+
+const antialias = {
+  antialias: optional(bool, false, "Averages over all cells that an output covers; bilinear and bicubic only."),
+};
+
+/** @param filters whether it can filter against aliasing, as PyTorch's function can and its layer cannot. */
+function resize(name: string, filters: boolean): Operator {
   return defineOp({
     name,
     summary: "Resizes every channel to a size or by a factor.",
@@ -155,6 +214,7 @@ function resize(name: string): Operator {
         "Maps corner pixels onto corner pixels; for linear, bilinear, trilinear and bicubic only.",
       ),
       recompute_scale_factor: absent(bool, "Interpolates by the rounded sizes in place of the written factor."),
+      ...(filters ? antialias : {}),
     },
     infer({ attrs, inputs, report }): Inference {
       const input = inputs[0]!;
@@ -177,6 +237,7 @@ function resize(name: string): Operator {
       return { outputs: [output], ...everyWindow(input, uses) };
     },
     field: "all",
+    run: runResize,
     example: { attrs: { scale_factor: 2 }, inputs: [[1, 3, 8, 8]], output: [1, 3, 16, 16] },
   });
 }
@@ -190,6 +251,25 @@ function imageAxes(input: Tensor): readonly [number, number, number] | null {
 }
 
 const NO_IMAGE = "channels, height and width";
+
+/** [images, channels, height, width]. */
+type Pixels = readonly [number, number, number, number];
+
+/** Runs something on the last three axes, channels first; whatever comes before them is merged into one. */
+function onPixels(
+  backend: Backend,
+  { inputs, shapes, inference }: Pick<Execution<unknown>, "inputs" | "shapes" | "inference">,
+  work: (x: Resident) => Resident,
+): readonly Resident[] {
+  const { layout } = shapes[0]!;
+  const image = layout.channels === "first" ? inputs[0]! : toImage(backend, inputs[0]!, layout);
+  const last = image.dims.slice(-3);
+  const lead = image.dims.slice(0, -3).reduce((count, size) => count * size, 1);
+  const result = work(backend.reshape(image, [lead, ...last]));
+  return layout.channels === "first"
+    ? reshaped(backend, { inputs: [result], inference })
+    : [fromImage(backend, result, layout)];
+}
 
 const pixelShuffle = defineOp({
   name: "PixelShuffle",
@@ -226,6 +306,15 @@ const pixelShuffle = defineOp({
     });
     return { outputs: [withDims(input, dims)], ...everyWindow(input, windows) };
   },
+  run: (backend, execution) =>
+    onPixels(backend, execution, (x) => {
+      const factor = execution.attrs.upscale_factor;
+      const [lead, channels, height, width] = x.dims as Pixels;
+      const count = channels / factor ** 2;
+      const split = backend.reshape(x, [lead, count, factor, factor, height, width]);
+      const moved = backend.permute(split, [0, 1, 4, 2, 5, 3]);
+      return backend.reshape(moved, [lead, count, height * factor, width * factor]);
+    }),
   example: { attrs: { upscale_factor: 2 }, inputs: [[1, 8, 5, 5]], output: [1, 2, 10, 10] },
 });
 
@@ -259,7 +348,21 @@ const pixelUnshuffle = defineOp({
     });
     return { outputs: [withDims(input, dims)], ...everyWindow(input, windows) };
   },
+  run: (backend, execution) =>
+    onPixels(backend, execution, (x) => {
+      const factor = execution.attrs.downscale_factor;
+      const [lead, channels, height, width] = x.dims as Pixels;
+      const [rows, columns] = [height / factor, width / factor];
+      const split = backend.reshape(x, [lead, channels, rows, factor, columns, factor]);
+      const moved = backend.permute(split, [0, 1, 3, 5, 2, 4]);
+      return backend.reshape(moved, [lead, channels * factor ** 2, rows, columns]);
+    }),
   example: { attrs: { downscale_factor: 2 }, inputs: [[1, 2, 10, 10]], output: [1, 8, 5, 5] },
 });
 
-export const resizeOps: readonly Operator[] = [resize("Upsample"), resize("Interpolate"), pixelShuffle, pixelUnshuffle];
+export const resizeOps: readonly Operator[] = [
+  resize("Upsample", false),
+  resize("Interpolate", true),
+  pixelShuffle,
+  pixelUnshuffle,
+];
