@@ -68,7 +68,7 @@ describe("broken examples", () => {
   for (const [code, name] of named) {
     it(`${name} has this one mistake`, () => {
       const text = readFileSync(join(broken, name), "utf8");
-      ok(text.startsWith("# Wrong: "), "the first line says what is wrong");
+      ok(/^(#|\/\/) Wrong: /.test(text), "the first line says what is wrong");
       deepEqual(
         analyse(text, name)?.diagnostics.map((diagnostic) => diagnostic.code),
         [code],

@@ -40,7 +40,9 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
     comments: () => parsed.comments,
   };
   const lowered = dialect.lower(root, context);
-  const report = infer(lowered.graph, lowered.findings);
+  const inferred = infer(lowered.graph, lowered.findings);
+  const reviewed = lowered.review?.(inferred) ?? [];
+  const report = { ...inferred, findings: [...inferred.findings, ...reviewed] };
   const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems));
   const { diagnostics, unused } = suppress(found, parsed, text);
   return {

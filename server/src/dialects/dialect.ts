@@ -2,6 +2,7 @@
  * What a model format is to the rest of the server: how it is recognised, lowered to a graph, and put back into words.
  */
 import type { Graph } from "#shared/graph/graph.ts";
+import type { ShapeReport } from "#shared/graph/infer.ts";
 import type { Finding } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import type { Dim } from "#shared/shape/dim.ts";
@@ -24,6 +25,8 @@ export interface Context {
 export interface Lowered {
   readonly graph: Graph;
   readonly findings: readonly Finding[];
+  /** What the file states beside its layers, checked against the sizes that were inferred. */
+  readonly review?: (report: ShapeReport) => readonly Finding[];
 }
 
 /** How a dialect says things: parameters by its own names, shapes in its own notation. */

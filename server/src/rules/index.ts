@@ -29,12 +29,14 @@ import { reshapeMismatch } from "./reshape-mismatch.ts";
 import type { Diagnostic, MessageContext, Rule } from "./rule.ts";
 import { sameWithStride } from "./same-with-stride.ts";
 import { skipsPixels } from "./skips-pixels.ts";
+import { staleShape } from "./stale-shape.ts";
 import { syntax } from "./syntax.ts";
 import { tooLarge } from "./too-large.ts";
 import { unknownLayer } from "./unknown-layer.ts";
 import { unknownParameter } from "./unknown-parameter.ts";
 import { unknownReference } from "./unknown-reference.ts";
 import { unusedSuppression } from "./unused-suppression.ts";
+import { weightsMismatch } from "./weights-mismatch.ts";
 import { windowTooLarge } from "./window-too-large.ts";
 import { wrongInputCount } from "./wrong-input-count.ts";
 import { wrongRank } from "./wrong-rank.ts";
@@ -69,6 +71,8 @@ export const rules: { readonly [C in FindingCode]: Rule<C> } = {
   "output-padding-too-large": outputPaddingTooLarge,
   "skips-pixels": skipsPixels,
   "dead-layer": deadLayer,
+  "weights-mismatch": weightsMismatch,
+  "stale-shape": staleShape,
   "empty-output": emptyOutput,
   "unused-suppression": unusedSuppression,
 };

@@ -3,6 +3,7 @@
  * called twice as two nodes that share one set of weights.
  */
 import type { Origin, Ref } from "#shared/graph/graph.ts";
+import type { ShapeReport } from "#shared/graph/infer.ts";
 import { AT_TYPE, atParam, atRange, type Range } from "#shared/ops/finding.ts";
 import { relayout } from "#shared/ops/keras.ts";
 import type { Plain } from "#shared/ops/param.ts";
@@ -15,6 +16,7 @@ import { wishOf } from "../directive.ts";
 import { type Arg, Config } from "./config.ts";
 import { bindings, type Step } from "./layers.ts";
 import { type LayerTree, type ModelTree, modelIn, readModel, type Source } from "./topology.ts";
+import { type Declared, staleShapes, wrongWeights } from "./weights.ts";
 
 /** Models inside models inside models: deeper than this is hostile. */
 const MAX_DEPTH = 32;
@@ -29,11 +31,18 @@ export function lower(root: Tree, context: Context): Lowered {
   const tree = modelIn(root);
   const model = readModel(tree);
   const outputs = tree && model ? lowering.lowerModel(model, null, "", 0, false) : [];
-  return lowering.graph.finish({ name: model?.name ?? null, outputs, sample: new Map() });
+  const lowered = lowering.graph.finish({ name: model?.name ?? null, outputs, sample: new Map() });
+  const review = (report: ShapeReport) => [
+    ...staleShapes(lowering.declared, report),
+    ...wrongWeights(root, lowered.graph, report),
+  ];
+  return { ...lowered, review };
 }
 
 class Lowering {
   readonly graph = new GraphBuilder();
+  /** Input shapes that layers behind the first declare. */
+  readonly declared: Declared[] = [];
   private layout: Layout = CHANNELS_LAST;
   /** Nodes whose output is laid out by a layer's own data_format. */
   private readonly relaid = new Map<number, "first" | "last">();
@@ -161,6 +170,7 @@ class Lowering {
     const config = new Config(layer.config);
     const steps = bindings[layer.className]?.(config) ?? [];
     if (steps.length === 0) return [this.lowerOpaque(layer, config, place, scope)];
+    this.noteDeclared(config, place);
     let inputs = this.inLayout(config.channels, place.inputs, layer, scope);
     let output: Ref | null = null;
     for (const [index, step] of steps.entries()) {
@@ -171,6 +181,15 @@ class Lowering {
     if (output && config.channels) this.relaid.set(output.node, config.channels);
     const [final] = this.inLayout(this.layout.channels, [output], layer, scope);
     return outputsOf(final ?? null, steps);
+  }
+
+  /** Keeps a declared shape for review where layers of the file give the input. */
+  private noteDeclared(config: Config, { inputs, index, sources, first, tied }: CallPlace): void {
+    const shape = shapeOf(config.tree);
+    const entry = config.arg("batch_input_shape", "input_shape")?.entry;
+    const isGiven = inputs.length === 1 && (index > 0 || sources.length > 0) && first && !tied;
+    if (!shape || !entry || !isGiven) return;
+    this.declared.push({ node: this.graph.next, shape: this.inputTensor(shape, ""), range: entry.value.range });
   }
 
   /** Reads inputs as the layer's own data_format says where the model's is the other one. */
