@@ -10,12 +10,15 @@ import { analyse } from "#server/analysis.ts";
 import { problems } from "#server/features/diagnostics.ts";
 import { inlayHints } from "#server/features/inlayHints.ts";
 import { readSettings } from "#shared/settings.ts";
+import { measureFiles, measureLines } from "./files.ts";
 import { median, race } from "./measure.ts";
 import { foreignJson, nativeModel } from "./models.ts";
 import { startToHints } from "./server.ts";
 
 /** The built server; this file is bundled into dist/ itself. */
 const SERVER = fileURLToPath(new URL("./server.js", import.meta.url));
+
+const CLI = fileURLToPath(new URL("./cli.js", import.meta.url));
 
 const PATH = "model.cnn.yaml";
 const { settings } = readSettings({});
@@ -79,3 +82,21 @@ row("medians, contestants in turns; Node " + process.version, "measured", "goal"
   row("server: process start to first hints", ms(median(times)), "≤ 300 ms");
 }
 row("server: minified bundle", `${(statSync(SERVER).size / 1000).toFixed(0)} kB`, "≤ 600 kB");
+
+{
+  const { files, parsing, cold, warm } = measureFiles(CLI);
+  const times = (value: number) => `${(value / parsing).toFixed(2)} ×`;
+  const count = files.toLocaleString("en");
+  row(`${count} files: js-yaml's load alone, one thread`, ms(parsing));
+  row(`${count} files: convlint check, one thread, no cache`, ms(cold[1]));
+  row("  against parsing alone", times(cold[1]));
+  row("  two threads, against parsing alone", times(cold[2]));
+  row("  one thread, warm cache, against parsing alone", times(warm[1]));
+  row("  two threads, warm cache, against parsing alone", times(warm[2]));
+}
+
+{
+  const { lines, parsing, checking } = measureLines(CLI);
+  row("models of ten layers as lines, checked per second and core", `${Math.round((lines / checking) * 1000)}`);
+  row("  against JSON.parse of the same lines", `${(checking / parsing).toFixed(2)} ×`);
+}
