@@ -1,0 +1,66 @@
+/** Every operator runs, and gives the dims that inference says. */
+import assert from "node:assert/strict";
+import { EngineError } from "#shared/kernels/values.ts";
+import { operators } from "#shared/ops/index.ts";
+import { bidirectional, kerasOperators, timeDistributed } from "#shared/ops/keras.ts";
+import type { Operator } from "#shared/ops/op.ts";
+import { opaqueOp } from "#shared/ops/opaque.ts";
+import { CHANNELS_LAST } from "#shared/shape/tensor.ts";
+import { EngineModel, RandomWeights, randomOf, randomValues } from "./model.ts";
+
+/** What has no arithmetic, and why. */
+const CANNOT = new Map([
+  ["Opaque", /nobody knows what it computes/],
+  ["DeformableSampling", /the sizes of the maps that it samples are not in the graph/],
+]);
+
+function check(op: Operator, keras: boolean): void {
+  const random = randomOf(7);
+  const model = new EngineModel();
+  const layout = keras ? CHANNELS_LAST : undefined;
+  const inputs = op.example.inputs.map((dims) => {
+    const values = randomValues(dims, random);
+    // Integers, for what looks them up.
+    return model.input(
+      op.name === "Embedding" ? { ...values, data: values.data.map((x) => Math.floor(x * 8 + 8)) } : values,
+      layout,
+    );
+  });
+  model.add(op, op.example.attrs, inputs);
+  const why = CANNOT.get(op.name);
+  if (why) {
+    assert.throws(
+      () => model.run(new RandomWeights(random)),
+      (error) =>
+        error instanceof EngineError &&
+        error.problem === "cannot-run" &&
+        error.node === inputs.length &&
+        why.test(error.message),
+    );
+    return;
+  }
+  const outputs = model.run(new RandomWeights(random));
+  assert.deepEqual(outputs[0]!.dims, op.example.output);
+  for (const { data } of outputs) assert.ok(data.every(Number.isFinite));
+}
+
+describe("engine: operators", () => {
+  const attrs = { type: "MyLayer", channels: 3 };
+  const opaque = { ...opaqueOp, example: { ...opaqueOp.example, attrs } };
+  const given = [...operators.values(), opaque].filter(({ name }) => name !== "Input");
+  for (const op of given) it(op.name, () => check(op, false));
+  describe("Keras", () => {
+    for (const op of kerasOperators.values())
+      it(op.name, () => check(op, op.example.inputs[0]!.length === 4 && op.example.inputs[0]!.at(-1) === 3));
+    for (const op of [timeDistributed(operators.get("Conv2d")!), timeDistributed(kerasOperators.get("Dense")!)]) {
+      const on = op.name.includes("Conv") ? [1, 2, 3, 8, 8] : [1, 2, 8];
+      const output = op.name.includes("Conv") ? [1, 2, 4, 4, 4] : [1, 2, 4];
+      it(op.name, () => check({ ...op, example: { ...op.example, inputs: [on], output } }, false));
+    }
+    for (const name of ["SimpleRNN", "GRU", "LSTM"]) {
+      const both = bidirectional(kerasOperators.get(name)!);
+      const attrs = { units: 8, return_sequences: true, merge_mode: "concat" };
+      it(both.name, () => check({ ...both, example: { attrs, inputs: [[1, 20, 16]], output: [1, 20, 16] } }, false));
+    }
+  });
+});
