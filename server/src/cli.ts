@@ -6,12 +6,16 @@ import { writeSync } from "node:fs";
 import manifest from "../../package.json" with { type: "json" };
 import { type Command, Misuse, readArguments } from "./lint/arguments.ts";
 import { checkCommand } from "./lint/check.ts";
+import { diffCommand } from "./lint/diff.ts";
 import { ruleCommand } from "./lint/rules.ts";
 import { serverCommand } from "./lint/server.ts";
+import { snapshotCommand } from "./lint/snapshot.ts";
 import { didYouMean } from "./rules/nearest.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   check: checkCommand,
+  diff: diffCommand,
+  snapshot: snapshotCommand,
   rule: ruleCommand,
   server: serverCommand,
 };
@@ -28,6 +32,7 @@ Options: --help (also after a command), --version
 Try:
   convlint check .                       every model file below this folder
   convlint check --table net.cnn.yaml    the output size, parameters and MACs of every layer
+  convlint diff origin/main              what this branch changes in the sizes of models
   convlint rule non-integer-size         what this problem means
 `;
 

@@ -25,7 +25,7 @@ describe("convlint", () => {
     });
   }
 
-  for (const command of ["check", "rule", "server"]) {
+  for (const command of ["check", "diff", "snapshot", "rule", "server"]) {
     it(`${command} --help`, async () => {
       const { code, out } = await folder.convlint([command, "--help"]);
       equal(code, 0);

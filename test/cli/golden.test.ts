@@ -8,6 +8,8 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 const RUNS: Readonly<Record<string, readonly string[]>> = {
   help: ["--help"],
   "help-check": ["check", "--help"],
+  "help-diff": ["diff", "--help"],
+  "help-snapshot": ["snapshot", "--help"],
   "help-rule": ["rule", "--help"],
   "help-server": ["server", "--help"],
   "no-command": [],

@@ -45,6 +45,11 @@ export class Arguments {
     return this.all(name).at(-1);
   }
 
+  /** The same options with other paths. */
+  withPaths(paths: readonly string[]): Arguments {
+    return new Arguments(this.values, paths);
+  }
+
   /** The last value as a whole number from `least` up, or undefined. @throws Misuse */
   count(name: string, least = 0): number | undefined {
     const word = this.last(name);

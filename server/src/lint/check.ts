@@ -1,11 +1,11 @@
 /**
  * `convlint check`: finds files, checks each as the editor does, and writes what it found.
  */
-import { parseInput } from "#shared/settings.ts";
 import type { Configs } from "../config/resolve.ts";
 import { type Arguments, type Command, Misuse } from "./arguments.ts";
+import { ASSUMPTION_OPTIONS, readAssumptions } from "./assumptions.ts";
 import { Baseline } from "./baseline.ts";
-import { Checker, type Setup } from "./checker.ts";
+import { Checker } from "./checker.ts";
 import { CONFIG_OPTIONS, configText, findConfigs, problemLine } from "./config.ts";
 import type { Tally } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
@@ -86,8 +86,7 @@ export const checkCommand: Command = {
     table: { type: "boolean" },
     statistics: { type: "boolean" },
     "no-layers": { type: "boolean" },
-    input: { type: "string" },
-    scale: { type: "string" },
+    ...ASSUMPTION_OPTIONS,
     "error-on-warnings": { type: "boolean" },
     "max-warnings": { type: "string" },
     "exit-zero": { type: "boolean" },
@@ -203,14 +202,6 @@ function readBaseline(args: Arguments, cwd: string): Baseline | null {
   const updates = args.has("update-baseline");
   if (name === undefined && updates) throw new Misuse("--update-baseline needs --baseline <file>.");
   return name === undefined ? null : Baseline.open(name, cwd, updates);
-}
-
-/** What the command line says of input and scale. @throws Misuse */
-export function readAssumptions(args: Arguments): Pick<Setup, "input" | "scale"> {
-  const word = args.last("input");
-  const input = word === undefined ? null : parseInput(word.toLowerCase());
-  if (input === undefined) throw new Misuse(`--input must be sizes such as 3x320x320, not ${word}.`);
-  return { input, scale: args.last("scale") ?? null };
 }
 
 function exitCode({ severities }: Tally, maxWarnings = Number.POSITIVE_INFINITY): number {

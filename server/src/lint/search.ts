@@ -7,6 +7,11 @@ import { Ignore, isIgnoredBelow } from "./gitignore.ts";
 
 /** What may hold a model in a folder. A file named directly is checked whatever its name. */
 const MODEL_EXTENSIONS = new Set([".yaml", ".yml", ".json", ".jsonc"]);
+/** Whether a file of this name is looked into when its folder is searched. */
+export function mayBeModel(path: string): boolean {
+  return MODEL_EXTENSIONS.has(extname(path).toLowerCase());
+}
+
 export const NEVER_SEARCHED: ReadonlySet<string> = new Set(["node_modules", ".git"]);
 
 /**
@@ -30,7 +35,7 @@ function* search(folder: string, ignore: Ignore, problems: string[]): Generator<
     if (entry.isDirectory()) {
       if (!NEVER_SEARCHED.has(entry.name) && !ignore.ignores(path, true))
         yield* search(path, ignore.inside(path), problems);
-    } else if (MODEL_EXTENSIONS.has(extname(entry.name).toLowerCase())) {
+    } else if (mayBeModel(entry.name)) {
       // Links to files are followed, links to folders are not: they may lead in a circle.
       const isFile = entry.isFile() || (entry.isSymbolicLink() && leadsToFile(path));
       if (isFile && !ignore.ignores(path, false)) yield path;
