@@ -45,6 +45,8 @@ layers:
 
 function adviceFor(use: WindowUse, axes: string, context: MessageContext<"window-too-large">): string {
   const { node } = context;
+  const swapped = swappedInput(context);
+  if (swapped) return swapped;
   const { input, window } = use;
   const { padBefore, padAfter } = window;
   if (typeof padBefore !== "number" || typeof padAfter !== "number" || typeof input !== "number") return "";
@@ -66,4 +68,17 @@ function adviceFor(use: WindowUse, axes: string, context: MessageContext<"window
   const least = sub(effectiveKernel(window), padBefore + padAfter);
   if (typeof least === "number" && fits(least, {})) options.push(`input ${axes} of at least ${least}`);
   return options.length === 0 ? "" : ` Use ${offered(options)}.`;
+}
+
+/** An image's channels where the format reads its height: `(3, 224, 224)` in a file whose layers are channels last. */
+function swappedInput({ graph, report, words }: MessageContext<"window-too-large">): string | null {
+  for (const id of graph.inputs) {
+    const image = report.nodes[id]?.outputs[0];
+    const [, first, second, third] = image?.dims ?? [];
+    const isSwapped = image?.layout.channels === "last" && image.dims.length === 4 && (first === 1 || first === 3);
+    if (!isSwapped || typeof second !== "number" || typeof third !== "number" || third < 16) continue;
+    const meant = words.shape({ ...image, dims: [image.dims[0]!, second, third, first] });
+    return ` The input ${words.shape(image)} is read with its channels last, as an image ${first} high: write ${meant}, or declare that channels come first.`;
+  }
+  return null;
 }
