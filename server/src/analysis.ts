@@ -4,7 +4,8 @@
  */
 import type { Graph } from "#shared/graph/graph.ts";
 import { infer, type ShapeReport } from "#shared/graph/infer.ts";
-import type { Context, Dialect } from "./dialects/dialect.ts";
+import { GraphBuilder } from "./dialects/builder.ts";
+import type { Context, Dialect, Lowered } from "./dialects/dialect.ts";
 import { dialects } from "./dialects/index.ts";
 import { describe, diagnose, fromSyntax } from "./rules/index.ts";
 import type { Diagnostic } from "./rules/rule.ts";
@@ -21,6 +22,9 @@ export interface Analysis {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** What is known of a text that could not be read at all: its problems say why. */
+const unread: Lowered = new GraphBuilder().finish({ name: null, sample: new Map(), outputs: [] });
+
 /** Options that come from flags and settings rather than from the file. */
 export type Options = Partial<Pick<Context, "input" | "scale" | "defaults">>;
 
@@ -30,8 +34,8 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
   if (candidates.length === 0) return null;
   const parsed = parse(text, path);
   const root = parsed.root;
-  const dialect = root ? candidates.find((candidate) => candidate.matches(root, path)) : undefined;
-  if (!root || !dialect) return null;
+  const dialect = candidates.find((candidate) => (root ? candidate.matches(root, path) : candidate.claims?.(path)));
+  if (!dialect) return null;
   const context: Context = {
     path,
     input: options.input ?? null,
@@ -39,7 +43,7 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
     ...(options.defaults ? { defaults: options.defaults } : {}),
     comments: () => parsed.comments,
   };
-  const lowered = dialect.lower(root, context);
+  const lowered = root ? dialect.lower(root, context) : unread;
   const inferred = infer(lowered.graph, lowered.findings);
   const reviewed = lowered.review?.(inferred) ?? [];
   const report = { ...inferred, findings: [...inferred.findings, ...reviewed] };
