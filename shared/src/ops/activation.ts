@@ -140,7 +140,10 @@ const prelu = defineOp({
       const data = { param: "num_parameters", written, actual, input };
       report("channels-mismatch", atParam("num_parameters"), data);
     }
-    return { outputs: [input], weights: [{ name: "weight", dims: [written], trainable: true }] };
+    return {
+      outputs: [input],
+      weights: [{ name: "weight", dims: [written], trainable: true, initial: { kind: "constant", value: attrs.init } }],
+    };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
   run(backend, { attrs, inputs, shapes, weight }) {

@@ -7,6 +7,7 @@ import { add, compare, type Dim, mul } from "../shape/dim.ts";
 import { type Tensor, withDims } from "../shape/tensor.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
 import { sizesOf } from "./image.ts";
+import { KERNEL, XAVIER, ZEROS } from "./initial.ts";
 import { defineOp, type Operator, type WeightSpec, type WeightsOnly } from "./op.ts";
 import { bool, int, optional, required } from "./param.ts";
 
@@ -60,13 +61,13 @@ const multiheadAttention = defineOp({
       });
     }
     const weights: WeightSpec[] = [
-      { name: "in_proj_weight", dims: [3 * width, width], trainable: true },
-      { name: "out_proj.weight", dims: [width, width], trainable: true },
+      { name: "in_proj_weight", dims: [3 * width, width], trainable: true, initial: XAVIER },
+      { name: "out_proj.weight", dims: [width, width], trainable: true, initial: KERNEL },
     ];
     if (attrs.bias) {
       weights.push(
-        { name: "in_proj_bias", dims: [3 * width], trainable: true },
-        { name: "out_proj.bias", dims: [width], trainable: true },
+        { name: "in_proj_bias", dims: [3 * width], trainable: true, initial: ZEROS },
+        { name: "out_proj.bias", dims: [width], trainable: true, initial: ZEROS },
       );
     }
     if (!query || !key) return { outputs: [inputs[0]!], weights };

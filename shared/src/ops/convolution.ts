@@ -7,6 +7,7 @@ import { channelAxis, channels, type Tensor } from "../shape/tensor.ts";
 import type { Placement, WindowUse } from "../shape/window.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
 import { bordered, imageEpilogue, kernelOf, onImage, placements } from "./image.ts";
+import { byFan, KERNEL } from "./initial.ts";
 import { defineOp, type Inference, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, oneOf, optional, perAxis, required } from "./param.ts";
 import {
@@ -114,9 +115,11 @@ function place(attrs: SpatialAttrs, spatial: readonly number[], input: Tensor, r
   return uses;
 }
 
-function withBias(weights: WeightSpec[], has: boolean, count: Dim): readonly WeightSpec[] {
-  if (has) weights.push({ name: "bias", dims: [count], trainable: true });
-  return weights;
+/** Kernels, and the bias that goes with the last of them where there is one. */
+function weightsOf(kernels: readonly WeightSpec[], hasBias: boolean): readonly WeightSpec[] {
+  if (!hasBias) return kernels;
+  const [count, ...fan] = kernels.at(-1)!.dims;
+  return [...kernels, { name: "bias", dims: [count!], trainable: true, initial: byFan(product(fan)) }];
 }
 
 /** A window of one cell over each of n. */
@@ -161,7 +164,7 @@ function convolution(axes: number): Operator {
       return {
         outputs: [outputOf(input, uses, out)],
         windows: uses,
-        weights: withBias([{ name: "weight", dims: kernel, trainable: true }], attrs.bias, out),
+        weights: weightsOf([{ name: "weight", dims: kernel, trainable: true, initial: KERNEL }], attrs.bias),
         macs: mul(product(kernel), positionCount(uses)),
       };
     },
@@ -204,7 +207,7 @@ function depthwise(axes: number): Operator {
       return {
         outputs: [outputOf(input, uses, out)],
         windows: uses,
-        weights: withBias([{ name: "weight", dims: kernel, trainable: true }], attrs.bias, out),
+        weights: weightsOf([{ name: "weight", dims: kernel, trainable: true, initial: KERNEL }], attrs.bias),
         macs: mul(product(kernel), positionCount(uses)),
       };
     },
@@ -247,15 +250,15 @@ function separable(axes: number): Operator {
       const each: Dim[] = [middle, 1, ...attrs.kernel_size];
       const mix: Dim[] = [out, middle, ...attrs.kernel_size.map(() => 1)];
       const weights: WeightSpec[] = [
-        { name: "depthwise.weight", dims: each, trainable: true },
-        { name: "pointwise.weight", dims: mix, trainable: true },
+        { name: "depthwise.weight", dims: each, trainable: true, initial: KERNEL },
+        { name: "pointwise.weight", dims: mix, trainable: true, initial: KERNEL },
       ];
       const cells = positionCount(uses);
       const perPosition = mul(middle, product([...attrs.kernel_size]));
       return {
         outputs: [outputOf(input, uses, out)],
         windows: uses,
-        weights: withBias(weights, attrs.bias, out),
+        weights: weightsOf(weights, attrs.bias),
         macs: mul(add(perPosition, mul(middle, out)), cells),
       };
     },

@@ -9,6 +9,7 @@ import { add, type Dim, isKnown, mul } from "../shape/dim.ts";
 import { type Tensor, tensor } from "../shape/tensor.ts";
 import { axisOf, countedAxis, withAxes } from "./axis.ts";
 import { AT_LAYER, atInput, atParam, type FindingData, type Report, SILENT } from "./finding.ts";
+import { ONES, XAVIER, ZEROS } from "./initial.ts";
 import { linear } from "./linear.ts";
 import { broadcast, combined } from "./merge.ts";
 import { normalizedGroups } from "./norm.ts";
@@ -54,8 +55,8 @@ function checkFixed(report: Report, sizes: readonly Dim[], input: Tensor, axis: 
 
 function affine(dims: readonly Dim[], has: { readonly scale: boolean; readonly center: boolean }): WeightSpec[] {
   const weights: WeightSpec[] = [];
-  if (has.scale) weights.push({ name: "gamma", dims, trainable: true });
-  if (has.center) weights.push({ name: "beta", dims, trainable: true });
+  if (has.scale) weights.push({ name: "gamma", dims, trainable: true, initial: ONES });
+  if (has.center) weights.push({ name: "beta", dims, trainable: true, initial: ZEROS });
   return weights;
 }
 
@@ -111,7 +112,10 @@ const batchNormalization = defineOp({
     const dims = sizesOf(report, attrs.axis, input);
     if (!dims) return { outputs: [input] };
     checkFixed(report, dims, input, "the normalised axis");
-    const moving = ["moving_mean", "moving_variance"].map((name) => ({ name, dims, trainable: false }));
+    const moving = [
+      { name: "moving_mean", dims, trainable: false, initial: ZEROS },
+      { name: "moving_variance", dims, trainable: false, initial: ONES },
+    ];
     return { outputs: [input], weights: [...affine(dims, attrs), ...moving] };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
@@ -214,9 +218,9 @@ const normalization = defineOp({
     const dims = sizesOf(report, attrs.axis, input);
     if (!dims || attrs.given) return { outputs: [input] };
     const weights = [
-      { name: "mean", dims, trainable: false },
-      { name: "variance", dims, trainable: false },
-      { name: "count", dims: [], trainable: false },
+      { name: "mean", dims, trainable: false, initial: ZEROS },
+      { name: "variance", dims, trainable: false, initial: ONES },
+      { name: "count", dims: [], trainable: false, initial: ZEROS },
     ];
     return { outputs: [input], weights };
   },
@@ -244,7 +248,7 @@ const parametricRelu = defineOp({
     const input = inputs[0]!;
     const dims = input.dims.slice(1).map((dim, index) => (attrs.shared_axes.includes(index + 1) ? 1 : dim));
     checkFixed(report, dims, input, "every axis that is not shared");
-    return { outputs: [input], weights: [{ name: "alpha", dims, trainable: true }] };
+    return { outputs: [input], weights: [{ name: "alpha", dims, trainable: true, initial: ZEROS }] };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
   run(backend, { inputs, weight }) {
@@ -274,7 +278,9 @@ const layerScale = defineOp({
   params: { projection_dim: required(int(1), "Number of channels.") },
   infer: ({ attrs, inputs }) => ({
     outputs: [inputs[0]!],
-    weights: [{ name: "gamma", dims: [attrs.projection_dim], trainable: true }],
+    weights: [
+      { name: "gamma", dims: [attrs.projection_dim], trainable: true, initial: { kind: "constant", value: 1e-6 } },
+    ],
   }),
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),
   run: (backend, { inputs, weight }) => [
@@ -420,7 +426,14 @@ const embedding = defineOp({
   },
   infer: ({ attrs, inputs }) => ({
     outputs: [withAxes(inputs[0]!, [...inputs[0]!.dims, attrs.output_dim], true)],
-    weights: [{ name: "embeddings", dims: [attrs.input_dim, attrs.output_dim], trainable: true }],
+    weights: [
+      {
+        name: "embeddings",
+        dims: [attrs.input_dim, attrs.output_dim],
+        trainable: true,
+        initial: { kind: "uniform", bound: 0.05 },
+      },
+    ],
   }),
   field: "all",
   run: (backend, { inputs, weight }) => [backend.lookup(inputs[0]!, weight("embeddings"))],
@@ -546,11 +559,11 @@ function recurrent(name: keyof typeof CELLS, gates: number, summary: string): Op
       const output = attrs.return_sequences ? withAxes(input, [batch, steps, units], true) : state;
       const states = attrs.return_state ? new Array<Tensor>(name === "LSTM" ? 2 : 1).fill(state) : [];
       const weights: WeightSpec[] = [
-        { name: "kernel", dims: [features, gates * units], trainable: true },
-        { name: "recurrent_kernel", dims: [units, gates * units], trainable: true },
+        { name: "kernel", dims: [features, gates * units], trainable: true, initial: XAVIER },
+        { name: "recurrent_kernel", dims: [units, gates * units], trainable: true, initial: XAVIER },
       ];
       const biases = name === "GRU" && attrs.reset_after ? [2, gates * units] : [gates * units];
-      if (attrs.use_bias) weights.push({ name: "bias", dims: biases, trainable: true });
+      if (attrs.use_bias) weights.push({ name: "bias", dims: biases, trainable: true, initial: ZEROS });
       const macs = mul(steps, mul(gates * units, add(features, units)));
       return { outputs: [output, ...states], weights, macs };
     },

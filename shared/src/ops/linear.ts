@@ -4,6 +4,7 @@ import { compare, mul, product, unknown } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
 import { AT_LAYER, atInput, atParam } from "./finding.ts";
 import { kernelOf, sizesOf } from "./image.ts";
+import { byFan, KERNEL } from "./initial.ts";
 import { defineOp, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, optional, required } from "./param.ts";
 
@@ -30,8 +31,12 @@ export const linear = defineOp({
     }
     const features = written ?? actual;
     const dims = [...input.dims.slice(0, -1), attrs.out_features];
-    const weights: WeightSpec[] = [{ name: "weight", dims: [attrs.out_features, features], trainable: true }];
-    if (attrs.bias) weights.push({ name: "bias", dims: [attrs.out_features], trainable: true });
+    const weights: WeightSpec[] = [
+      { name: "weight", dims: [attrs.out_features, features], trainable: true, initial: KERNEL },
+    ];
+    if (attrs.bias) {
+      weights.push({ name: "bias", dims: [attrs.out_features], trainable: true, initial: byFan(features) });
+    }
     const positions = product(input.dims.slice(input.layout.batched ? 1 : 0, -1));
     return {
       outputs: [{ dims, layout: input.layout }],
@@ -82,8 +87,9 @@ const bilinear = defineOp({
       }
       return written ?? actual;
     });
-    const weights: WeightSpec[] = [{ name: "weight", dims: [attrs.out_features, ...sizes], trainable: true }];
-    if (attrs.bias) weights.push({ name: "bias", dims: [attrs.out_features], trainable: true });
+    const initial = byFan(sizes[0]!);
+    const weights: WeightSpec[] = [{ name: "weight", dims: [attrs.out_features, ...sizes], trainable: true, initial }];
+    if (attrs.bias) weights.push({ name: "bias", dims: [attrs.out_features], trainable: true, initial });
     const positions = product(first.dims.slice(first.layout.batched ? 1 : 0, -1));
     return { outputs: [output], weights, macs: mul(product([attrs.out_features, ...sizes]), positions) };
   },

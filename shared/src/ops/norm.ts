@@ -10,6 +10,7 @@ import { compare, type Dim, Expr, mod, product, unknown } from "../shape/dim.ts"
 import type { Layout, Tensor } from "../shape/tensor.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
 import { fromImage, toImage } from "./image.ts";
+import { ONES, ZEROS } from "./initial.ts";
 import {
   type ChannelAffine,
   defineOp,
@@ -28,13 +29,24 @@ function channelAxisOf(input: Tensor, hasBatch: boolean): number {
   return input.layout.channels === "first" ? Number(hasBatch) : input.dims.length - 1;
 }
 
+/** Weight, then bias. */
+function affineSpecs(dims: readonly Dim[]): WeightSpec[] {
+  return [
+    { name: "weight", dims, trainable: true, initial: ONES },
+    { name: "bias", dims, trainable: true, initial: ZEROS },
+  ];
+}
+
 /** Weight and bias, and running statistics, one value per channel. */
 function perChannel(count: Dim, affine: boolean, track: boolean): WeightSpec[] {
   const weights: WeightSpec[] = [];
   const dims = [count];
-  if (affine) weights.push({ name: "weight", dims, trainable: true }, { name: "bias", dims, trainable: true });
+  if (affine) weights.push(...affineSpecs(dims));
   if (track) {
-    weights.push({ name: "running_mean", dims, trainable: false }, { name: "running_var", dims, trainable: false });
+    weights.push(
+      { name: "running_mean", dims, trainable: false, initial: ZEROS },
+      { name: "running_var", dims, trainable: false, initial: ONES },
+    );
   }
   return weights;
 }
@@ -311,8 +323,7 @@ const layerNorm = defineOp({
     const dims = normalizedSizes(report, attrs.normalized_shape, inputs[0]!);
     const weights: WeightSpec[] = [];
     if (attrs.elementwise_affine) {
-      weights.push({ name: "weight", dims, trainable: true });
-      if (attrs.bias) weights.push({ name: "bias", dims, trainable: true });
+      weights.push(...affineSpecs(dims).slice(0, attrs.bias ? 2 : 1));
     }
     return { outputs: [inputs[0]!], weights };
   },
@@ -337,7 +348,7 @@ const rmsNorm = defineOp({
     const dims = normalizedSizes(report, attrs.normalized_shape, inputs[0]!);
     return {
       outputs: [inputs[0]!],
-      weights: attrs.elementwise_affine ? [{ name: "weight", dims, trainable: true }] : [],
+      weights: attrs.elementwise_affine ? affineSpecs(dims).slice(0, 1) : [],
     };
   },
   recover: (_attrs, inputs) => ({ outputs: [inputs[0]!] }),

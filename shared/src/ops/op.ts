@@ -7,6 +7,7 @@ import type { Dim } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
 import type { WindowUse } from "../shape/window.ts";
 import type { Report } from "./finding.ts";
+import type { Initial } from "./initial.ts";
 import { type Attrs, type Params, type Plain, Refusal } from "./param.ts";
 
 /** A learned (or running) tensor of an operator, under the name PyTorch's state_dict uses. */
@@ -15,6 +16,7 @@ export interface WeightSpec {
   readonly dims: readonly Dim[];
   /** Running statistics are not parameters. */
   readonly trainable: boolean;
+  readonly initial: Initial;
 }
 
 /** One application of an operator to known inputs. */

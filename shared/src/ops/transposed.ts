@@ -5,6 +5,7 @@ import { makeWindow, transposedOutputSize, type WindowUse } from "../shape/windo
 import { channelsPerGroup, checkedChannels } from "./convolution.ts";
 import { AT_LAYER, atParam, type Report } from "./finding.ts";
 import { imageEpilogue, kernelOf, onImage, placements } from "./image.ts";
+import { byFan, KERNEL } from "./initial.ts";
 import { defineOp, type Inference, type Operator, type WeightSpec } from "./op.ts";
 import { absent, bool, int, oneOf, optional, perAxis, required } from "./param.ts";
 import { axesOf, noPadding, outputOf, type Padding, paddingType, unknownOutput, WRONG_RANK } from "./windowed.ts";
@@ -92,8 +93,9 @@ function transposed(axes: number): Operator {
       const sound = withoutEmpty(uses, input, out, report);
       const perGroup = attrs.groups === 1 ? out : Math.floor(out / attrs.groups);
       const kernel: Dim[] = [count, perGroup, ...attrs.kernel_size];
-      const weights: WeightSpec[] = [{ name: "weight", dims: kernel, trainable: true }];
-      if (attrs.bias) weights.push({ name: "bias", dims: [out], trainable: true });
+      const weights: WeightSpec[] = [{ name: "weight", dims: kernel, trainable: true, initial: KERNEL }];
+      if (attrs.bias)
+        weights.push({ name: "bias", dims: [out], trainable: true, initial: byFan(product(kernel.slice(1))) });
       return {
         outputs: [outputOf(input, sound, out)],
         windows: sound,
