@@ -20,6 +20,9 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "shared/src/kernels/": { imports: ["shared/src/shape/"] },
   "shared/src/ops/": { imports: ["shared/src/shape/"], types: ["shared/src/kernels/"] },
   "shared/src/graph/": { imports: ["shared/src/ops/", "shared/src/kernels/", "shared/src/shape/"] },
+  "shared/src/weights/": {
+    imports: ["shared/src/graph/", "shared/src/ops/", "shared/src/kernels/", "shared/src/shape/", "fflate"],
+  },
   "shared/src/": { imports: ["shared/src/"] },
   "server/src/syntax/": { imports: ["shared/src/", "js-yaml", "yaml", "jsonc-parser", "smol-toml"] },
   "server/src/dialects/": { imports: ["shared/src/", "server/src/syntax/"] },
