@@ -1,0 +1,212 @@
+/**
+ * What every family of kernels works with: memory, tensors in it, and kernels that are written once and run in pieces.
+ */
+import { checkpoint, type Signal } from "../backend.ts";
+import { EngineError, elementCount, type Values } from "../values.ts";
+import { assemble, FunctionWriter, f32x4 } from "./assembler.ts";
+import type { Tile } from "./direct.ts";
+import { type Kernel, MOST_ADDRESSES, moduleOf } from "./kernel.ts";
+import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
+import type { Block, Memory } from "./memory.ts";
+import { PackedWeights } from "./packed.ts";
+import { type Export, webAssembly } from "./runtime.ts";
+import { clearMargin, covers, type Form, type Margin, NO_MARGIN, type Pixels, pixelsOf, WasmTensor } from "./tensor.ts";
+
+/** Work that one call into a kernel does at most, in operations: well below a millisecond. */
+const CALL = 2 ** 24;
+
+/** Where the addresses of a call stand. */
+const ADDRESSES = 64;
+
+/** Whether the runtime multiplies and adds in one instruction. */
+export function hasFusedMultiplyAdd(): boolean {
+  const f = new FunctionWriter("probe", []);
+  const one = f.local("v128");
+  f.set(one, f32x4.fusedMultiplyAdd(one, one, one));
+  return webAssembly.validate(assemble([f], { maximumPages: 1, shared: false }));
+}
+
+/**
+ * Pixels × channels that stay in registers. V8 before 13.6 loads everything that a loop reads at its start and has no
+ * registers left for 6 × 8; what came with 13.6 tells it apart here, because nothing states an engine's age everywhere.
+ */
+function tileOf(fused: boolean): Tile {
+  const isNew = "escape" in RegExp;
+  if (isNew) return { pixels: 6, vectors: 2, unroll: 4 };
+  return fused ? { pixels: 3, vectors: 3, unroll: 1 } : { pixels: 4, vectors: 2, unroll: 1 };
+}
+
+function allFinite(data: Float32Array): boolean {
+  // NaN and infinities times 0 are NaN, which stays in a sum.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = data.length - (data.length % 4);
+  for (let at = 0; at < whole; at += 4) {
+    a += data[at]! * 0;
+    b += data[at + 1]! * 0;
+    c += data[at + 2]! * 0;
+    d += data[at + 3]! * 0;
+  }
+  for (let at = whole; at < data.length; at++) a += data[at]! * 0;
+  return a + b + c + d === 0;
+}
+
+export interface CoreOptions {
+  /** Never trades exactness for speed: no Winograd. */
+  readonly exact: boolean;
+}
+
+export class Core {
+  readonly exact: boolean;
+  /** Multiply-add is one instruction. */
+  readonly fused = hasFusedMultiplyAdd();
+  signal: Signal | null = null;
+  /** What of the sum of a convolution stays in registers. */
+  readonly tile: Tile;
+  readonly packed: PackedWeights;
+  private readonly live = new Set<WasmTensor>();
+  private readonly finite = new WeakMap<Values, boolean>();
+  private readonly compiled = new Map<string, Export>();
+
+  constructor(
+    readonly memory: Memory,
+    { exact }: CoreOptions,
+  ) {
+    this.exact = exact;
+    this.packed = new PackedWeights(this.memory);
+    this.tile = tileOf(this.fused);
+  }
+
+  /** Whether a weight has neither NaN nor infinities: those times a zero of the padding would not be zero. */
+  isFinite(weight: Values): boolean {
+    const known = this.finite.get(weight) ?? allFinite(weight.data);
+    this.finite.set(weight, known);
+    return known;
+  }
+
+  // Tensors
+
+  private keep(dims: readonly number[], block: Block, form: Form): WasmTensor {
+    const made = new WasmTensor(dims, { block, form });
+    this.live.add(made);
+    return made;
+  }
+
+  /** A tensor in rows, whose numbers somebody still has to write. @throws EngineError where it does not fit. */
+  rows(dims: readonly number[]): WasmTensor {
+    const count = elementCount(dims, this.memory.limit);
+    return this.keep(dims, this.memory.allocate(4 * count), { kind: "rows" });
+  }
+
+  /** An image as pixels with a margin of zeros, whose pixels somebody still has to write. @throws EngineError. */
+  image(dims: readonly number[], margin: Margin = NO_MARGIN): WasmTensor {
+    const form = pixelsOf(dims, margin);
+    return this.keep(dims, this.allocatePixels(form), form);
+  }
+
+  private allocatePixels(form: Pixels): Block {
+    const block = this.memory.allocate(4 * elementCount([form.count], this.memory.limit));
+    clearMargin(this.memory.floats, block.address / 4, form);
+    return block;
+  }
+
+  /** A tensor of other dims over the same numbers, which are in rows. */
+  share(x: WasmTensor, dims: readonly number[]): WasmTensor {
+    return this.keep(dims, this.memory.hold(this.asRows(x).block), { kind: "rows" });
+  }
+
+  enter({ dims, data }: Values): WasmTensor {
+    const made = this.rows(dims);
+    this.memory.part(made.storage.block.address, data.length).set(data);
+    return made;
+  }
+
+  read(x: WasmTensor): Values {
+    const { address } = this.asRows(x).block;
+    return { dims: x.dims, data: this.memory.part(address, elementCount(x.dims)).slice() };
+  }
+
+  release(x: WasmTensor): void {
+    if (!this.live.delete(x)) return;
+    x.released = true;
+    this.memory.release(x.storage.block);
+  }
+
+  tidy(work: () => readonly WasmTensor[]): readonly WasmTensor[] {
+    const before = new Set(this.live);
+    let kept: ReadonlySet<WasmTensor> = new Set();
+    try {
+      const results = work();
+      kept = new Set(results);
+      return results;
+    } finally {
+      for (const x of this.live) if (!before.has(x) && !kept.has(x)) this.release(x);
+    }
+  }
+
+  /** The address of a tensor's numbers in rows; they are brought into that form once. */
+  asRows(x: WasmTensor): { readonly block: Block; readonly address: number } {
+    const { block, form } = this.storageOf(x);
+    if (form.kind === "pixels") {
+      const made = this.memory.allocate(4 * elementCount(x.dims, this.memory.limit));
+      this.run(pixelsToRows(form), { from: block.address + 4 * form.origin, to: made.address });
+      this.exchange(x, made, { kind: "rows" });
+    }
+    return { block: x.storage.block, address: x.storage.block.address };
+  }
+
+  /**
+   * A tensor's numbers as pixels with at least a margin; they are brought into that form once.
+   * @param tight lets an image of fewer than four channels have pixels without gaps.
+   * @returns the address of the first pixel, behind the margin.
+   */
+  asPixels(x: WasmTensor, margin = NO_MARGIN, tight = false): { readonly form: Pixels; readonly address: number } {
+    const { block, form } = this.storageOf(x);
+    const enough =
+      form.kind === "pixels" && covers(form.margin, margin) && (tight || form.pixel % 4 === 0 || form.channels === 1);
+    if (!enough) {
+      const stride = tight && x.dims[1]! < 4 ? x.dims[1]! : undefined;
+      const made = pixelsOf(x.dims, margin, stride);
+      const to = this.allocatePixels(made);
+      const addresses = { from: block.address, to: to.address + 4 * made.origin };
+      if (form.kind === "rows") this.run(rowsToPixels(made), addresses);
+      else this.run(pixelsToPixels(form, made), { ...addresses, from: block.address + 4 * form.origin });
+      this.exchange(x, to, made);
+    }
+    const now = x.storage.form as Pixels;
+    return { form: now, address: x.storage.block.address + 4 * now.origin };
+  }
+
+  private storageOf(x: WasmTensor) {
+    if (x.released) throw new EngineError("mismatch", "a tensor that has been released");
+    return x.storage;
+  }
+
+  private exchange(x: WasmTensor, block: Block, form: Form): void {
+    this.memory.release(x.storage.block);
+    x.storage = { block, form };
+  }
+
+  // Kernels
+
+  /** Runs all units of a kernel. @throws EngineError `cancelled`. */
+  run<Name extends string>(kernel: Kernel<Name>, addresses: Readonly<Record<Name, number>>): void {
+    const call = this.callable(kernel);
+    const block = new Uint32Array(this.memory.wasm.buffer, ADDRESSES, MOST_ADDRESSES);
+    for (const [index, name] of kernel.addresses.entries()) block[index] = addresses[name];
+    const step = Math.max(1, Math.floor(CALL / kernel.work));
+    for (let unit = 0; unit < kernel.units; unit += step) {
+      checkpoint(this.signal);
+      call(ADDRESSES, unit, Math.min(kernel.units, unit + step));
+    }
+  }
+
+  private callable(kernel: Kernel): Export {
+    const known = this.compiled.get(kernel.key);
+    if (known) return known;
+    const { wasm, maximumPages, shared } = this.memory;
+    const module = new webAssembly.Module(moduleOf(kernel, { maximumPages, shared }));
+    const made = new webAssembly.Instance(module, { engine: { memory: wasm } }).exports.run!;
+    this.compiled.set(kernel.key, made);
+    return made;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The engine's memory: one WebAssembly memory that grows within bounds, and who has which part of it.
+ *
+ * Parts are handed out first fit, from a list of gaps in the order of addresses in which neighbours join again. The
+ * numbers behind a part are whatever was there before.
+ */
+import { EngineError } from "../values.ts";
+import { PAGE, type WasmMemory, webAssembly } from "./runtime.ts";
+
+/** A part of memory that somebody holds. Tensors that share their numbers hold the same part. */
+export interface Block {
+  /** Of its first byte; a multiple of `ALIGNMENT`. */
+  readonly address: number;
+  readonly bytes: number;
+  holders: number;
+}
+
+/** Whole cache lines, so that two threads never write to the same one. */
+const ALIGNMENT = 64;
+
+/** Never handed out: address 0, and the first bytes that threads talk through. */
+export const RESERVED = 4096;
+
+interface Gap {
+  address: number;
+  bytes: number;
+}
+
+export class Memory {
+  readonly wasm: WasmMemory;
+  /** Bytes that are handed out. */
+  used = 0;
+  private readonly gaps: Gap[] = [];
+  private end: number;
+  private view: Float32Array = new Float32Array(0);
+
+  /** @param limit bytes, at most 4 GiB, that the memory may grow to. */
+  constructor(
+    readonly limit: number,
+    readonly shared: boolean,
+  ) {
+    this.wasm = new webAssembly.Memory({ initial: 1, maximum: this.maximumPages, shared });
+    this.end = RESERVED;
+  }
+
+  get maximumPages(): number {
+    return Math.max(1, Math.min(2 ** 16, Math.floor(this.limit / PAGE)));
+  }
+
+  /** Bytes that the memory has grown to. */
+  get size(): number {
+    return this.wasm.buffer.byteLength;
+  }
+
+  /** All numbers; look it up again after every allocation, which may grow the memory. */
+  get floats(): Float32Array {
+    if (this.view.buffer !== this.wasm.buffer) this.view = new Float32Array(this.wasm.buffer);
+    return this.view;
+  }
+
+  /** The numbers of a part. */
+  part(address: number, count: number): Float32Array {
+    return this.floats.subarray(address / 4, address / 4 + count);
+  }
+
+  /** @throws EngineError `too-large` where memory ends, with the bytes it would have to have. */
+  allocate(bytes: number): Block {
+    const needed = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+    const at = this.gaps.findIndex((gap) => gap.bytes >= needed);
+    const gap = this.gaps[at];
+    const address = gap ? gap.address : this.extend(needed);
+    if (gap) {
+      gap.address += needed;
+      gap.bytes -= needed;
+      if (gap.bytes === 0) this.gaps.splice(at, 1);
+    }
+    this.used += needed;
+    return { address, bytes: needed, holders: 1 };
+  }
+
+  /** Moves the end of what was ever handed out, together with a gap right before it. */
+  private extend(needed: number): number {
+    const last = this.gaps.at(-1);
+    const joins = last !== undefined && last.address + last.bytes === this.end;
+    const address = joins ? last.address : this.end;
+    this.ensure(address + needed);
+    if (joins) this.gaps.pop();
+    this.end = address + needed;
+    return address;
+  }
+
+  private ensure(bytes: number): void {
+    if (bytes <= this.size) return;
+    const pages = Math.ceil(bytes / PAGE);
+    const why = `the engine would need ${pages * PAGE} bytes; at most ${this.maximumPages * PAGE} are allowed`;
+    if (pages > this.maximumPages) throw new EngineError("too-large", why, pages * PAGE);
+    // By a quarter more than asked for, so that a run grows the memory a few times only.
+    const wanted = Math.min(this.maximumPages, Math.ceil(pages * 1.25));
+    for (const target of [wanted, pages]) {
+      try {
+        this.wasm.grow(target - this.size / PAGE);
+        return;
+      } catch {
+        // The system has no more to give: the next target asks for less.
+      }
+    }
+    throw new EngineError("too-large", `the system does not give the engine ${pages * PAGE} bytes`, pages * PAGE);
+  }
+
+  hold(block: Block): Block {
+    block.holders++;
+    return block;
+  }
+
+  /** Gives a part back once nobody holds it. */
+  release(block: Block): void {
+    block.holders--;
+    if (block.holders > 0) return;
+    this.used -= block.bytes;
+    const next = this.gaps.findIndex((gap) => gap.address > block.address);
+    const at = next < 0 ? this.gaps.length : next;
+    this.gaps.splice(at, 0, { address: block.address, bytes: block.bytes });
+    this.join(at);
+    this.join(at - 1);
+  }
+
+  /** Joins a gap with the one behind it where they touch. */
+  private join(at: number): void {
+    const [gap, next] = [this.gaps[at], this.gaps[at + 1]];
+    if (!gap || !next || gap.address + gap.bytes !== next.address) return;
+    gap.bytes += next.bytes;
+    this.gaps.splice(at + 1, 1);
+  }
+}

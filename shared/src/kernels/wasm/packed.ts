@@ -1,0 +1,65 @@
+/**
+ * Weights as kernels read them, packed once. What has been packed is remembered by the identity of the weight's object,
+ * and given back when nobody has that object any more.
+ */
+import type { Values } from "../values.ts";
+import type { Block, Memory } from "./memory.ts";
+
+/** Something packed: addresses by name. */
+export interface Packed {
+  readonly weight: number;
+  readonly bias: number;
+}
+
+export class PackedWeights {
+  private known = new WeakMap<Values, Map<string, { readonly bias: Values | null; readonly packed: Packed }>>();
+  private readonly blocks = new Set<Block>();
+  private readonly gone: FinalizationRegistry<Block>;
+
+  constructor(private readonly memory: Memory) {
+    this.gone = new FinalizationRegistry((block) => this.release(block));
+  }
+
+  /** Bytes of all that is packed. */
+  get bytes(): number {
+    let sum = 0;
+    for (const block of this.blocks) sum += block.bytes;
+    return sum;
+  }
+
+  /**
+   * @param key how it is packed: everything that `write` depends on besides the numbers.
+   * @param counts floats of weight and bias.
+   * @param write writes both.
+   */
+  get(
+    weight: Values,
+    bias: Values | null,
+    key: string,
+    counts: { readonly weight: number; readonly bias: number },
+    write: (weight: Float32Array, bias: Float32Array) => void,
+  ): Packed {
+    const forms = this.known.get(weight) ?? new Map();
+    this.known.set(weight, forms);
+    const found = forms.get(key);
+    if (found && found.bias === bias) return found.packed;
+    const start = 16 * Math.ceil(counts.weight / 16);
+    const block = this.memory.allocate(4 * (start + counts.bias));
+    this.blocks.add(block);
+    this.gone.register(weight, block);
+    const packed = { weight: block.address, bias: block.address + 4 * start };
+    write(this.memory.part(packed.weight, counts.weight), this.memory.part(packed.bias, counts.bias));
+    forms.set(key, { bias, packed });
+    return packed;
+  }
+
+  private release(block: Block): void {
+    if (this.blocks.delete(block)) this.memory.release(block);
+  }
+
+  /** Gives everything back; it is packed again when it is needed. */
+  clear(): void {
+    for (const block of [...this.blocks]) this.release(block);
+    this.known = new WeakMap();
+  }
+}

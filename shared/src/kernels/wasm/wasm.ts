@@ -1,0 +1,235 @@
+/**
+ * The fast backend: SIMD kernels that are written while the program runs, each for the geometry it computes.
+ *
+ *     const backend = createWasmBackend();
+ *     … new Network(sized, weights).run({ backend, inputs, wanted }) …
+ *
+ * A primitive without a kernel of its own is computed by the reference. How to add a family of kernels: ARCHITECTURE.md.
+ */
+import type {
+  AdaptivePooling,
+  Backend,
+  Binary,
+  Blocks,
+  Convolution,
+  Epilogue,
+  Linear,
+  Padding,
+  Pointwise,
+  Pooled,
+  Pooling,
+  Reduction,
+  ScaleShift,
+  Signal,
+  Taps,
+  TransposedConvolution,
+} from "../backend.ts";
+import { convolutionDims } from "../check.ts";
+import { Reference } from "../reference/reference.ts";
+import { EngineError, elementCount, type Values } from "../values.ts";
+import { fuses } from "./activation.ts";
+import { convolve } from "./convolution.ts";
+import { Core } from "./core.ts";
+import { Memory } from "./memory.ts";
+import type { WasmTensor } from "./tensor.ts";
+
+/** Bytes that a backend's memory may grow to unless told otherwise: what 32-bit addresses reach. */
+export const LARGEST_MEMORY = 2 ** 32;
+
+export interface WasmBackendOptions {
+  /** Bytes that the engine's memory may grow to; at most 4 GiB, which is what there is unless told otherwise. */
+  readonly limit?: number;
+  /** Keeps every result within 1e-5 of the greatest: for values that are shown digit by digit. */
+  readonly exact?: boolean;
+}
+
+/** Makes a backend with a memory of its own. Its memory goes when nobody has the backend any more. */
+export function createWasmBackend({ limit = LARGEST_MEMORY, exact = false }: WasmBackendOptions = {}): WasmBackend {
+  return new WasmBackend(new Core(new Memory(limit, false), { exact }));
+}
+
+export class WasmBackend implements Backend<WasmTensor> {
+  readonly name = "wasm";
+  private readonly reference: Reference;
+
+  constructor(readonly core: Core) {
+    this.reference = new Reference(core.memory.limit);
+  }
+
+  get signal(): Signal | null {
+    return this.core.signal;
+  }
+
+  set signal(signal: Signal | null) {
+    this.core.signal = signal;
+    this.reference.signal = signal;
+  }
+
+  /** Bytes of the tensors that have not been released. */
+  get residentBytes(): number {
+    return this.core.memory.used - this.core.packed.bytes;
+  }
+
+  /** Bytes of the weights that are remembered in packed form. */
+  get packedBytes(): number {
+    return this.core.packed.bytes;
+  }
+
+  /** Forgets the packed weights; they are packed again when they are needed. */
+  forgetWeights(): void {
+    this.core.packed.clear();
+  }
+
+  /** Asks the reference. */
+  private viaReference(
+    xs: readonly WasmTensor[],
+    compute: (reference: Reference, xs: readonly Values[]) => Values,
+  ): WasmTensor {
+    return this.core.enter(
+      compute(
+        this.reference,
+        xs.map((x) => this.read(x)),
+      ),
+    );
+  }
+
+  private pooledViaReference(
+    x: WasmTensor,
+    compute: (reference: Reference, x: Values) => Pooled<Values>,
+  ): Pooled<WasmTensor> {
+    const { values, indices } = compute(this.reference, this.read(x));
+    return { values: this.core.enter(values), indices: indices && this.core.enter(indices) };
+  }
+
+  /** Applies what a kernel cannot apply itself after it. */
+  private withActivation<E extends Epilogue<WasmTensor>>(parts: E, compute: (parts: E) => WasmTensor): WasmTensor {
+    const { activation, ...rest } = parts;
+    if (!activation || fuses(activation)) return compute(parts);
+    const sums = compute(rest as E);
+    const result = this.unary(sums, activation);
+    this.release(sums);
+    return result;
+  }
+
+  enter(values: Values): WasmTensor {
+    return this.core.enter(values);
+  }
+
+  read(x: WasmTensor): Values {
+    return this.core.read(x);
+  }
+
+  release(x: WasmTensor): void {
+    this.core.release(x);
+  }
+
+  tidy(work: () => readonly WasmTensor[]): readonly WasmTensor[] {
+    return this.core.tidy(work);
+  }
+
+  convolve(x: WasmTensor, convolution: Convolution<WasmTensor>): WasmTensor {
+    // An infinite weight times a zero of the padding is NaN; windows only see cells that are there.
+    const empty = convolutionDims(x.dims, convolution).includes(0);
+    if (empty || !this.core.isFinite(convolution.weight)) {
+      const { add, ...rest } = convolution;
+      return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
+        reference.convolve(from!, added ? { ...rest, add: added } : rest),
+      );
+    }
+    return this.withActivation(convolution, (parts) => convolve(this.core, x, parts));
+  }
+
+  convolveTransposed(x: WasmTensor, convolution: TransposedConvolution<WasmTensor>): WasmTensor {
+    const { add, ...rest } = convolution;
+    return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
+      reference.convolveTransposed(from!, added ? { ...rest, add: added } : rest),
+    );
+  }
+
+  linear(x: WasmTensor, linear: Linear<WasmTensor>): WasmTensor {
+    const { add, ...rest } = linear;
+    return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
+      reference.linear(from!, added ? { ...rest, add: added } : rest),
+    );
+  }
+
+  matmul(a: WasmTensor, b: WasmTensor): WasmTensor {
+    return this.viaReference([a, b], (reference, [left, right]) => reference.matmul(left!, right!));
+  }
+
+  pool(x: WasmTensor, pooling: Pooling): Pooled<WasmTensor> {
+    return this.pooledViaReference(x, (reference, from) => reference.pool(from, pooling));
+  }
+
+  adaptivePool(x: WasmTensor, pooling: AdaptivePooling): Pooled<WasmTensor> {
+    return this.pooledViaReference(x, (reference, from) => reference.adaptivePool(from, pooling));
+  }
+
+  unary(x: WasmTensor, f: Pointwise): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.unary(from!, f));
+  }
+
+  binary(kind: Binary, a: WasmTensor, b: WasmTensor): WasmTensor {
+    return this.viaReference([a, b], (reference, [left, right]) => reference.binary(kind, left!, right!));
+  }
+
+  scaleShift(x: WasmTensor, along: ScaleShift): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.scaleShift(from!, along));
+  }
+
+  normalize(x: WasmTensor, axes: readonly number[], epsilon: number, centred: boolean): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.normalize(from!, axes, epsilon, centred));
+  }
+
+  softmax(x: WasmTensor, axis: number, log: boolean): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.softmax(from!, axis, log));
+  }
+
+  reduce(kind: Reduction, x: WasmTensor, axes: readonly number[]): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.reduce(kind, from!, axes));
+  }
+
+  top(x: WasmTensor, axis: number, k: number): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.top(from!, axis, k));
+  }
+
+  resample(x: WasmTensor, axis: number, taps: Taps): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.resample(from!, axis, taps));
+  }
+
+  pad(x: WasmTensor, padding: Padding): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.pad(from!, padding));
+  }
+
+  reshape(x: WasmTensor, dims: readonly number[]): WasmTensor {
+    const [count, wanted] = [elementCount(x.dims), elementCount(dims)];
+    if (count !== wanted) {
+      throw new EngineError("mismatch", `[${x.dims.join(", ")}] cannot become [${dims.join(", ")}]`);
+    }
+    return this.core.share(x, dims);
+  }
+
+  permute(x: WasmTensor, order: readonly number[]): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.permute(from!, order));
+  }
+
+  slice(x: WasmTensor, axis: number, start: number, length: number, step: number): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.slice(from!, axis, start, length, step));
+  }
+
+  concat(xs: readonly WasmTensor[], axis: number): WasmTensor {
+    return this.viaReference(xs, (reference, all) => reference.concat(all, axis));
+  }
+
+  lookup(x: WasmTensor, table: Values): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.lookup(from!, table));
+  }
+
+  unfold(x: WasmTensor, blocks: Blocks): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.unfold(from!, blocks));
+  }
+
+  fold(x: WasmTensor, blocks: Blocks): WasmTensor {
+    return this.viaReference([x], (reference, [from]) => reference.fold(from!, blocks));
+  }
+}
