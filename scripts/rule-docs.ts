@@ -6,8 +6,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { analyse } from "#server/analysis.ts";
+import { dialectTitle } from "#server/dialects/dialect.ts";
 import { rules } from "#server/rules/index.ts";
+import { examplesOf, pages, type ShownExample } from "#server/rules/pages.ts";
 import type { Rule } from "#server/rules/rule.ts";
+import type { FindingCode } from "#shared/ops/finding.ts";
 
 const folder = new URL("../docs/rules/", import.meta.url);
 const HEADER =
@@ -36,6 +39,7 @@ ${rows.join("\n")}
 }
 
 function rulePage(rule: Rule<any>): string {
+  const page = pages[rule.code as FindingCode];
   return `${HEADER}
 
 # ${rule.code}
@@ -44,41 +48,44 @@ ${rule.summary}
 
 **Severity:** ${severityOf(rule)}
 
-${rule.docs.trim()}
+${page.docs.trim()}
 
-## Bad
-
-${example(rule.examples.bad)}
-
-${problemsOf(rule.examples).join("\n")}
-
-## Good
-
-${example(rule.examples.good)}
-`;
+${examplesOf(page).map(exampleSection).join("\n")}`;
 }
 
 function severityOf(rule: Rule<any>): string {
   return rule.grade ? `${rule.severity}, or less where it harms less` : rule.severity;
 }
 
-function example(text: string): string {
-  return `\`\`\`yaml\n${text.trimEnd()}\n\`\`\``;
+function exampleSection(example: ShownExample): string {
+  const { dialect, bad, good, file } = example;
+  const block = (text: string) => `\`\`\`${file.endsWith(".json") ? "json" : "yaml"}\n${text.trimEnd()}\n\`\`\``;
+  return `## ${dialectTitle(dialect)}
+
+Bad:
+
+${block(bad)}
+
+${problemsOf(example).join("\n")}
+
+Good:
+
+${block(good)}
+`;
 }
 
-function problemsOf({ bad: text, file = "example.cnn.yaml" }: Rule<any>["examples"]): string[] {
-  const analysis = analyse(text, file);
-  return (analysis?.diagnostics ?? []).map(({ severity, message, range }) => {
-    const line = text.slice(0, range.start).split("\n").length;
+function problemsOf({ bad, file }: ShownExample): string[] {
+  return (analyse(bad, file)?.diagnostics ?? []).map(({ severity, message, range }) => {
+    const line = bad.slice(0, range.start).split("\n").length;
     return `> line ${line}: ${severity}: ${message}`;
   });
 }
 
 /** The names of pages whose files differ from what the rules say, or that no rule has. */
 export function outdatedPages(): string[] {
-  const pages = rulePages();
-  const outdated = [...pages].filter(([name, text]) => read(name) !== text).map(([name]) => name);
-  return [...outdated, ...existing().filter((name) => !pages.has(name))];
+  const made = rulePages();
+  const outdated = [...made].filter(([name, text]) => read(name) !== text).map(([name]) => name);
+  return [...outdated, ...existing().filter((name) => !made.has(name))];
 }
 
 function existing(): string[] {
@@ -103,11 +110,11 @@ function main(): void {
     }
     return;
   }
-  const pages = rulePages();
+  const made = rulePages();
   mkdirSync(folder, { recursive: true });
-  for (const name of existing()) if (!pages.has(name)) rmSync(new URL(name, folder));
-  for (const [name, text] of pages) writeFileSync(new URL(name, folder), text);
-  console.log(`${pages.size} pages in docs/rules`);
+  for (const name of existing()) if (!made.has(name)) rmSync(new URL(name, folder));
+  for (const [name, text] of made) writeFileSync(new URL(name, folder), text);
+  console.log(`${made.size} pages in docs/rules`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) main();

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { analyse } from "#server/analysis.ts";
 import { layerTable, shapesText } from "#server/features/layerTable.ts";
 import { rules } from "#server/rules/index.ts";
+import { examplesOf, pages, type ShownExample } from "#server/rules/pages.ts";
 
 const folder = fileURLToPath(new URL("../examples/", import.meta.url));
 
@@ -35,11 +36,6 @@ function models(at: string): string[] {
   return readdirSync(at).filter((name) => name.endsWith(".cnn.yaml"));
 }
 
-/** The format of a rule's own example decides that of the file: what some rules find, the native format cannot hold. */
-function endingOf(file = "model.cnn.yaml"): string {
-  return file.slice(file.indexOf(".") + 1);
-}
-
 describe("examples", () => {
   it("are all listed here", () => deepEqual(models(folder).sort(), Object.keys(MODELS).sort()));
 
@@ -59,7 +55,10 @@ describe("examples", () => {
 describe("broken examples", () => {
   const broken = join(folder, "broken");
 
-  const named = Object.values(rules).map(({ code, examples }) => [code, `${code}.${endingOf(examples.file)}`] as const);
+  const named = Object.values(rules).map(({ code }) => {
+    const [{ file }] = examplesOf(pages[code]) as [ShownExample];
+    return [code, `${code}.${file.slice(file.indexOf(".") + 1)}`] as const;
+  });
 
   it("there is one for every rule", () => {
     deepEqual(readdirSync(broken).sort(), named.map(([, name]) => name).sort());

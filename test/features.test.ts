@@ -7,6 +7,7 @@ import { hover } from "#server/features/hover.ts";
 import { hintTooltip, inlayHints } from "#server/features/inlayHints.ts";
 import { shortCount } from "#server/features/layerTable.ts";
 import { codeSpan, literal } from "#server/features/markdown.ts";
+import { rules } from "#server/rules/index.ts";
 import { readSettings, SECTION, settings } from "#shared/settings.ts";
 import { symbol } from "#shared/shape/dim.ts";
 import { dilationForm, equation, type Formula, sameForm, symmetricForm, totalForm } from "#shared/shape/formula.ts";
@@ -104,6 +105,13 @@ describe("the formula in words", () => {
 });
 
 describe("hover", () => {
+  it("tells what a suppressed rule is, and links to its page", () => {
+    const text = hoverAt("  - ReLU  # convlint: ignore[dead-layer, non-inte¦ger-size] as in the paper\n");
+    match(text, /^\*\*\[non-integer-size\]\(https:.*non-integer-size\.md\)\*\* \(warning\) — /);
+    ok(text.includes(rules["non-integer-size"].summary.slice(0, 20)));
+    equal(hoverAt("  # convlint: ignore[no-such-ru¦le]\n  - ReLU\n"), "");
+  });
+
   it("substitutes the numbers per axis, with the dilated kernel", () => {
     const text = hoverAt(
       "  - {type: Con¦v2d, out_channels: 8, kernel_size: [3, 5], dilation: 2, stride: 2, padding: [2, 1]}\n",
@@ -297,6 +305,7 @@ describe("settings", () => {
         rules: {},
         input: null,
         scale: null,
+        targets: [],
       });
     }
   });

@@ -4,15 +4,20 @@ import fc from "fast-check";
 import { analyse } from "#server/analysis.ts";
 import { docsUrl, rules } from "#server/rules/index.ts";
 import { editDistance, nearest } from "#server/rules/nearest.ts";
+import { examplesOf, pages } from "#server/rules/pages.ts";
 import type { Rule } from "#server/rules/rule.ts";
 import type { FindingCode } from "#shared/ops/finding.ts";
 import { outdatedPages } from "../scripts/rule-docs.ts";
 
 const all = Object.entries(rules) as [string, Rule<any>][];
 
-function diagnosticsOf(text: string, file = "example.cnn.yaml") {
-  const analysis = analyse(text, file);
+function diagnosticsOf(text: string, file: string, dialect: string, code: string) {
+  const rule: Rule<any> = rules[code as FindingCode];
+  const analysis = analyse(text, file, {
+    rules: rule.optional ? { [code]: pages[code as FindingCode].setting ?? {} } : {},
+  });
   assert.ok(analysis, "an example is a model");
+  assert.equal(analysis.dialect.name, dialect);
   return analysis.diagnostics;
 }
 
@@ -23,20 +28,26 @@ describe("rules", () => {
         assert.equal(rule.code, code);
         assert.match(docsUrl(rule.code as FindingCode), new RegExp(`/docs/rules/${code}\\.md$`));
       });
-      it("finds what is bad in the bad example, and nothing else", () => {
-        const found = diagnosticsOf(rule.examples.bad, rule.examples.file);
-        assert.deepEqual([...new Set(found.map((diagnostic) => diagnostic.code))], [code]);
-        for (const { range, message, related } of found) {
-          for (const { start, end } of [range, ...related.map((place) => place.range)]) {
-            assert.ok(start >= 0 && start < end && end <= rule.examples.bad.length, `range [${start}, ${end})`);
+      for (const { dialect, file, bad, marks, good } of examplesOf(pages[code as FindingCode])) {
+        it(`${dialect}: finds what is marked in the bad example, and nothing else`, () => {
+          const found = diagnosticsOf(bad, file, dialect, code);
+          assert.deepEqual(
+            found.map(({ code, range }) => [code, bad.slice(range.start, range.end), range]),
+            marks.map((range) => [code, bad.slice(range.start, range.end), range]),
+          );
+          assert.ok(marks.length > 0, "something is marked");
+          for (const { range, message, related } of found) {
+            for (const { start, end } of [range, ...related.map((place) => place.range)]) {
+              assert.ok(start >= 0 && start < end && end <= bad.length, `range [${start}, ${end})`);
+            }
+            assert.doesNotMatch(message, /undefined|NaN|\[object|null/);
+            assert.match(message, /[.?]$/);
           }
-          assert.doesNotMatch(message, /undefined|NaN|\[object|null/);
-          assert.match(message, /[.?]$/);
-        }
-      });
-      it("finds nothing at all in the good example", () => {
-        assert.deepEqual(diagnosticsOf(rule.examples.good, rule.examples.file), []);
-      });
+        });
+        it(`${dialect}: finds nothing at all in the good example`, () => {
+          assert.deepEqual(diagnosticsOf(good, file, dialect, code), []);
+        });
+      }
     });
   }
   it("have their pages in docs/rules, up to date", () => assert.deepEqual(outdatedPages(), []));

@@ -4,8 +4,10 @@
  */
 import type { Graph } from "#shared/graph/graph.ts";
 import { infer, type ShapeReport } from "#shared/graph/infer.ts";
+import type { RuleSettings, Target } from "#shared/settings.ts";
 import { GraphBuilder } from "./dialects/builder.ts";
 import type { Context, Dialect, Lowered } from "./dialects/dialect.ts";
+import { wishOf } from "./dialects/directive.ts";
 import { dialects } from "./dialects/index.ts";
 import { describe, diagnose, fromSyntax } from "./rules/index.ts";
 import type { Diagnostic } from "./rules/rule.ts";
@@ -26,7 +28,12 @@ export interface Analysis {
 const unread: Lowered = new GraphBuilder().finish({ name: null, sample: new Map(), outputs: [] });
 
 /** Options that come from flags and settings rather than from the file. */
-export type Options = Partial<Pick<Context, "input" | "scale" | "defaults">>;
+export type Options = Partial<Pick<Context, "input" | "scale" | "defaults">> & {
+  /** Which optional rules are heard, and with which options. Severities are left to who shows the diagnostics. */
+  readonly rules?: RuleSettings;
+  /** The frameworks that models are meant for, where the file does not say. */
+  readonly targets?: readonly Target[];
+};
 
 /** Analyses a file, or returns null where it is no model: then nothing at all is shown for it. */
 export function analyse(text: string, path: string, options: Options = {}): Analysis | null {
@@ -47,8 +54,10 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
   const inferred = infer(lowered.graph, lowered.findings);
   const reviewed = lowered.review?.(inferred) ?? [];
   const report = { ...inferred, findings: [...inferred.findings, ...reviewed] };
-  const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems));
-  const { diagnostics, unused } = suppress(found, parsed, text);
+  const targets = lowered.targets ?? wishOf(context).targets ?? options.targets ?? [];
+  const asked = { rules: options.rules ?? {}, targets };
+  const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems), asked);
+  const { diagnostics, unused } = suppress(found, parsed, text, asked.rules);
   return {
     text,
     parsed,

@@ -41,7 +41,7 @@ import {
   STATUS_METHOD,
   type StatusParams,
 } from "#shared/protocol.ts";
-import { readSettings, SECTION, type Settings } from "#shared/settings.ts";
+import { mergeRules, readSettings, SECTION, type Settings } from "#shared/settings.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import type { Resolved } from "./config/resolve.ts";
 import { type Completion, completion } from "./features/completion.ts";
@@ -477,8 +477,9 @@ function diagnosticsOfFile(uri: string, text: string, settings: Settings): reado
   return analysis && lspDiagnostics(TextDocument.create(uri, "", 0, text), problems(analysis, settings.rules));
 }
 
-function analyseUnder({ enable, input, scale }: Settings, text: string, uri: string): Analysis | null {
-  return enable ? analyse(text, uri, { input, scale }) : null;
+function analyseUnder(settings: Settings, text: string, uri: string): Analysis | null {
+  const { enable, input, scale, rules, targets } = settings;
+  return enable ? analyse(text, uri, { input, scale, rules, targets }) : null;
 }
 
 /** A project's configuration is heard over the editor's own settings, so that everybody sees what CI sees. */
@@ -486,7 +487,8 @@ function underProject(settings: Settings, { config, ignored }: Resolved): Settin
   return {
     ...settings,
     enable: settings.enable && !ignored,
-    rules: { ...settings.rules, ...config.rules },
+    rules: mergeRules(settings.rules, config.rules),
+    targets: config.targets.length > 0 ? config.targets : settings.targets,
     input: config.input ?? settings.input,
     scale: config.scale ?? settings.scale,
   };

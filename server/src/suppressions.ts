@@ -9,8 +9,10 @@
  *
  * Without brackets every code is meant. What follows is for people: `# convlint: ignore[a] as the paper has it`.
  */
-import type { Finding, Range } from "#shared/ops/finding.ts";
+import type { Finding, FindingCode, Range } from "#shared/ops/finding.ts";
+import type { RuleSettings } from "#shared/settings.ts";
 import { rules } from "./rules/index.ts";
+import { isOn } from "./rules/option.ts";
 import type { Diagnostic } from "./rules/rule.ts";
 import type { Parsed } from "./syntax/tree.ts";
 
@@ -34,8 +36,13 @@ export interface Suppressed {
   readonly unused: readonly Finding[];
 }
 
-/** @param parsed of `text`. */
-export function suppress(diagnostics: readonly Diagnostic[], parsed: Parsed, text: string): Suppressed {
+/** @param parsed of `text`. @param settings say which rules are on: of others nobody knows whether there is something. */
+export function suppress(
+  diagnostics: readonly Diagnostic[],
+  parsed: Parsed,
+  text: string,
+  settings: RuleSettings = {},
+): Suppressed {
   const { suppressions, findings } = readSuppressions(parsed, text);
   if (suppressions.length === 0) return { diagnostics, unused: findings };
   const used = new Set<Suppression>();
@@ -46,8 +53,21 @@ export function suppress(diagnostics: readonly Diagnostic[], parsed: Parsed, tex
     for (const one of by) used.add(one);
     return by.length === 0;
   });
-  const idle = suppressions.filter((one) => !used.has(one) && one.kind !== "ignore-end");
+  const isSilent = (code: string | null) =>
+    code !== null && Object.hasOwn(rules, code) && !isOn(rules[code as FindingCode], settings[code]);
+  const idle = suppressions.filter((one) => !used.has(one) && one.kind !== "ignore-end" && !isSilent(one.code));
   return { diagnostics: kept, unused: [...findings, ...idle.map(idleFinding)] };
+}
+
+/** The code that a suppression comment names at an offset, with its own range; null where there is none. */
+export function suppressedCodeAt(parsed: Parsed, text: string, offset: number): { code: string; range: Range } | null {
+  const comment = parsed.comments.find(({ range }) => range.start <= offset && offset <= range.end);
+  for (const { codes } of comment ? directives([comment], text) : []) {
+    for (const { code, at } of codes) {
+      if (code !== null && at.start <= offset && offset <= at.end) return { code, range: at };
+    }
+  }
+  return null;
 }
 
 function idleFinding({ code, kind, at }: Suppression): Finding {
@@ -90,7 +110,7 @@ function readSuppressions(parsed: Parsed, text: string): Read {
       at: block.at,
       covers: { start: block.start, end },
     });
-  for (const { kind, codes, comment } of directives(parsed, text)) {
+  for (const { kind, codes, comment } of directives(parsed.comments, text)) {
     for (const { code, at } of codes) {
       if (kind === "ignore-start") open.push({ code, at, start: comment.end });
       else if (kind === "ignore-end") {
@@ -110,7 +130,7 @@ const MARK = /^\W*convlint:\s*/;
 /** `ignore…` with or without codes, another word with codes, or `name=value`, which is for directive.ts. */
 const WORD = /\s*(?:(ignore[a-z-]*)(?:\[([^\]\n]*)\]?)?|([a-z-]+)\[([^\]\n]*)\]|[a-z]+=\S+)(?=\s|$)/y;
 
-function* directives({ comments }: Parsed, text: string): Generator<Directive> {
+function* directives(comments: Parsed["comments"], text: string): Generator<Directive> {
   for (const comment of comments) {
     if (!comment.text.includes("convlint")) continue;
     const written = text.slice(comment.range.start, comment.range.end);

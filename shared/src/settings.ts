@@ -7,12 +7,50 @@
 export const RULE_LEVELS = ["off", "hint", "information", "warning", "error"] as const;
 export type RuleLevel = (typeof RULE_LEVELS)[number];
 
+/** How a rule is set: its severity alone, or a map of its options, which may hold the severity. */
+export type RuleSetting = RuleLevel | RuleOptions;
+export interface RuleOptions {
+  readonly severity?: RuleLevel;
+  readonly [option: string]: string | number | readonly number[] | undefined;
+}
+/** By rule code, where they differ from what the rule is of itself. */
+export type RuleSettings = Readonly<Record<string, RuleSetting>>;
+
+/** The severity that a setting asks for; undefined where it leaves it to the rule. */
+export function severityOf(setting: RuleSetting): RuleLevel | undefined {
+  return typeof setting === "string" ? setting : setting.severity;
+}
+
+/** Settings over others, rule by rule: a severity alone leaves the options as they are. */
+export function mergeRules(base: RuleSettings, over: RuleSettings): RuleSettings {
+  const merged: Record<string, RuleSetting> = { ...base };
+  for (const [code, setting] of Object.entries(over)) {
+    const before = Object.hasOwn(base, code) ? base[code] : undefined;
+    if (typeof setting === "object") {
+      merged[code] = { ...(typeof before === "string" ? { severity: before } : before), ...setting };
+    } else merged[code] = typeof before === "object" ? { ...before, severity: setting } : setting;
+  }
+  return merged;
+}
+
+/** The frameworks a model may be meant for. `keras` and `tensorflow` are one. */
+export const TARGETS = ["pytorch", "tensorflow", "onnx"] as const;
+export type Target = (typeof TARGETS)[number];
+export const TARGET_WORDS: readonly string[] = [...TARGETS, "keras"];
+
+/** Targets by their words, each once; undefined where one is not known. */
+export function parseTargets(words: readonly unknown[]): readonly Target[] | undefined {
+  if (!words.every((word) => TARGET_WORDS.includes(word as string))) return undefined;
+  return [...new Set(words.map((word) => (word === "keras" ? "tensorflow" : (word as Target))))];
+}
+
 /** The settings of one document, decoded. */
 export interface Settings {
   readonly enable: boolean;
   readonly hints: HintSettings;
-  /** Severities by rule code, where they differ from the rule's own. */
-  readonly rules: Readonly<Record<string, RuleLevel>>;
+  readonly rules: RuleSettings;
+  /** The frameworks that models are meant for, where a file does not say. */
+  readonly targets: readonly Target[];
   /** Channels and sizes of the model's input where the file leaves it open, e.g. [3, 320, 320]. */
   readonly input: readonly number[] | null;
   /** A model scale such as YOLO's "n". */
@@ -31,7 +69,7 @@ export interface HintSettings {
 export interface Setting {
   /** In full: `convlint.hints.size`. */
   readonly key: string;
-  readonly type: "boolean" | "integer" | "string" | "object" | readonly ["string", "null"];
+  readonly type: "boolean" | "integer" | "string" | "object" | "array" | readonly ["string", "null"];
   readonly default: unknown;
   readonly description: string;
   /** `resource`: may differ between folders. */
@@ -87,9 +125,18 @@ export const settings: readonly Setting[] = [
     type: "object",
     default: {},
     description:
-      'The severity of single rules, by their code: `{"non-integer-size": "off", "dead-layer": "error"}`. Rules that are not named keep their own.',
+      'The severity of single rules, by their code, or a map of their options: `{"non-integer-size": "off", "parameter-budget": {"model": "5M", "severity": "error"}}`. Rules that are not named are as they are of themselves.',
     scope: "resource",
-    schema: { additionalProperties: { enum: RULE_LEVELS } },
+    schema: { additionalProperties: { type: ["string", "object"] } },
+  },
+  {
+    key: "convlint.targets",
+    type: "array",
+    default: [],
+    description:
+      "The frameworks that models are meant for, where a file does not say. With more than one, what they disagree about is told.",
+    scope: "resource",
+    schema: { items: { enum: TARGET_WORDS }, uniqueItems: true },
   },
   {
     key: "convlint.input",
@@ -146,7 +193,8 @@ export function readSettings(raw: unknown): SettingsRead {
         receptiveField: read("convlint.hints.receptiveField", boolean),
         maximumLength: read("convlint.hints.maximumLength", length),
       },
-      rules: read("convlint.rules", levels),
+      rules: read("convlint.rules", ruleSettings),
+      targets: read("convlint.targets", (value) => (Array.isArray(value) ? parseTargets(value) : undefined)),
       input: read("convlint.input", (value) => (value === null || value === "" ? null : parseInput(value))),
       scale: read("convlint.scale", (value) => (value === null || value === "" ? null : text(value))),
     },
@@ -185,9 +233,12 @@ const text = (value: unknown) => (typeof value === "string" ? value : undefined)
 const length = (value: unknown) =>
   typeof value === "number" && Number.isInteger(value) && value >= 8 && value <= 200 ? value : undefined;
 
-function levels(value: unknown): Readonly<Record<string, RuleLevel>> | undefined {
+function ruleSettings(value: unknown): RuleSettings | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const known: readonly unknown[] = RULE_LEVELS;
-  if (!Object.values(value).every((level) => known.includes(level))) return undefined;
-  return value as Record<string, RuleLevel>;
+  const sound = Object.values(value).every((setting) => {
+    if (typeof setting !== "object" || setting === null) return known.includes(setting);
+    return !Array.isArray(setting) && (setting.severity === undefined || known.includes(setting.severity));
+  });
+  return sound ? (value as RuleSettings) : undefined;
 }

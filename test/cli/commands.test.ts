@@ -2,6 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { rules } from "#server/rules/index.ts";
+import { examplesOf, pages } from "#server/rules/pages.ts";
 import { Folder } from "./run.ts";
 
 describe("convlint", () => {
@@ -54,8 +55,8 @@ describe("convlint", () => {
     const { code, out } = await folder.convlint(["rule", "groups-divide"]);
     equal(code, 0);
     ok(out.startsWith("# groups-divide (error)\n"));
-    const { bad, good } = rules["groups-divide"].examples;
-    for (const line of [...bad.split("\n"), ...good.split("\n")]) ok(out.includes(line.trim()), line);
+    for (const { bad, good } of examplesOf(pages["groups-divide"]))
+      for (const line of [...bad.split("\n"), ...good.split("\n")]) ok(out.includes(line.trim()), line);
   });
 
   it("server --stdio speaks LSP", async () => {

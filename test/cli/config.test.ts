@@ -104,6 +104,7 @@ describe("configuration", () => {
       input: null,
       scale: "n",
       rules: { "non-integer-size": "error", "groups-divide": "warning", "dead-layer": "off" },
+      targets: [],
     });
   });
 

@@ -1,7 +1,16 @@
 /**
  * What a project says about how its models are checked: read from one file's text, and decoded for single files.
  */
-import { parseInput, type RuleLevel } from "#shared/settings.ts";
+import {
+  mergeRules,
+  parseInput,
+  parseTargets,
+  type RuleLevel,
+  type RuleOptions,
+  type RuleSetting,
+  type RuleSettings,
+  type Target,
+} from "#shared/settings.ts";
 import { parse } from "../syntax/parse.ts";
 import { parseToml } from "../syntax/toml.ts";
 import { get, type Parsed, plain, type Tree } from "../syntax/tree.ts";
@@ -15,12 +24,13 @@ export interface Config {
   readonly input: readonly number[] | null;
   /** A model scale such as YOLO's "n". */
   readonly scale: string | null;
-  /** Severities by rule code, where they differ from the rule's own. */
-  readonly rules: Readonly<Record<string, RuleLevel>>;
+  readonly rules: RuleSettings;
+  /** The frameworks that models are meant for, where a file does not say. */
+  readonly targets: readonly Target[];
 }
 
 /** Of a file that no configuration speaks of. */
-export const NO_CONFIG: Config = { input: null, scale: null, rules: {} };
+export const NO_CONFIG: Config = { input: null, scale: null, rules: {}, targets: [] };
 
 /** What one configuration file says. */
 export interface ConfigText {
@@ -89,28 +99,36 @@ export function readConfig(text: string, path: string): ConfigText | null {
 
 /** Later entries over earlier ones; rules one by one. */
 export function merged(base: Config, says: Partial<Config>): Config {
-  return { ...base, ...says, rules: { ...base.rules, ...says.rules } };
+  return { ...base, ...says, rules: mergeRules(base.rules, says.rules ?? {}) };
 }
 
 function decode(tree: Tree | undefined | null, sound: (tree: Tree | undefined) => Tree | undefined): Partial<Config> {
   const input = sound(get(tree, "input"));
   const scale = sound(get(tree, "scale"));
+  const targets = parseTargets(strings(sound(get(tree, "targets"))));
   const sizes = input && (input.kind === "scalar" ? parseInput(input.value) : numbers(input));
   return {
     ...(sizes ? { input: sizes } : {}),
     ...(scale?.kind === "scalar" && scale.value !== null ? { scale: String(scale.value) } : {}),
-    rules: levels(get(tree, "rules"), sound),
+    ...(targets && targets.length > 0 ? { targets } : {}),
+    rules: ruleSettings(get(tree, "rules"), sound),
   };
 }
 
-function levels(tree: Tree | undefined, sound: (tree: Tree | undefined) => Tree | undefined): Config["rules"] {
+function ruleSettings(tree: Tree | undefined, sound: (tree: Tree | undefined) => Tree | undefined): RuleSettings {
   const known = configSchema.properties!.rules!.properties!;
-  const pairs = (tree?.kind === "map" ? tree.entries : []).flatMap(({ key, value }) => {
-    const level = sound(value);
-    if (level?.kind !== "scalar" || !Object.hasOwn(known, String(key.value))) return [];
-    return [[String(key.value), String(level.value) as RuleLevel] as const];
-  });
-  return Object.fromEntries(pairs);
+  const settings: Record<string, RuleSetting> = {};
+  for (const { key, value } of tree?.kind === "map" ? tree.entries : []) {
+    const code = String(key.value);
+    if (!Object.hasOwn(known, code)) continue;
+    if (value.kind === "map") {
+      const options = value.entries.filter((entry) => sound(entry.key) && sound(entry.value));
+      settings[code] = Object.fromEntries(
+        options.map((entry) => [String(entry.key.value), plain(entry.value)]),
+      ) as RuleOptions;
+    } else if (value.kind === "scalar" && sound(value)) settings[code] = String(value.value) as RuleLevel;
+  }
+  return settings;
 }
 
 function numbers(tree: Tree): readonly number[] | undefined {

@@ -2,27 +2,11 @@
  * The one description of what a configuration may say, as a JSON Schema: the command line and the server check files
  * against it, editors complete from it (docs/convlint-config.schema.json is this, written out), and the docs list it.
  */
-import { RULE_LEVELS } from "#shared/settings.ts";
+import type { Schema } from "#shared/schema.ts";
+import { RULE_LEVELS, TARGET_WORDS } from "#shared/settings.ts";
 import { rules } from "../rules/index.ts";
+import type { Options } from "../rules/option.ts";
 import type { Rule } from "../rules/rule.ts";
-
-/** The part of JSON Schema that is used here; `validate` knows no other. */
-export interface Schema {
-  readonly description?: string;
-  readonly type?: SchemaType | readonly SchemaType[];
-  readonly enum?: readonly string[];
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly items?: Schema;
-  readonly minItems?: number;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: false;
-  /** Completes "<key> must be …"; editors show it too. */
-  readonly errorMessage?: string;
-}
-
-export type SchemaType = "object" | "array" | "string" | "integer" | "boolean" | "null";
 
 const globs = (description: string): Schema => ({
   description,
@@ -31,14 +15,30 @@ const globs = (description: string): Schema => ({
   errorMessage: "must be a glob or a list of globs",
 });
 
-const ruleLevels: Schema = {
-  description: "The severity of single rules by their code. Rules that are not named keep their own.",
+/** A rule's severity, or a map of its options with the severity among them. */
+function ruleSchema({ summary, options, optional }: Rule<any>): Schema {
+  const severity: Schema = {
+    description: `How grave it is${optional ? "; where an option is set it need not be said" : ""}.`,
+    enum: RULE_LEVELS,
+  };
+  const description = `${summary}${optional ? " Off unless it is asked for." : ""}`;
+  if (!options) return { description, enum: RULE_LEVELS };
+  const properties = Object.entries(options as Options).map(([name, { schema }]) => [name, schema] as const);
+  const map: Schema = {
+    type: "object",
+    properties: { severity, ...Object.fromEntries(properties) },
+    additionalProperties: false,
+  };
+  const errorMessage = `must be one of ${RULE_LEVELS.join(", ")}, or a map of options`;
+  return { description, anyOf: [{ type: "string", enum: RULE_LEVELS }, map], errorMessage };
+}
+
+const ruleSettings: Schema = {
+  description:
+    "The severity of single rules by their code, or a map of their options. Rules that are not named are as they are of themselves.",
   type: "object",
   properties: Object.fromEntries(
-    (Object.values(rules) as readonly Rule<any>[]).map(({ code, summary }) => [
-      code,
-      { description: summary, enum: RULE_LEVELS },
-    ]),
+    (Object.values(rules) as readonly Rule<any>[]).map((rule) => [rule.code, ruleSchema(rule)]),
   ),
   additionalProperties: false,
   errorMessage: "must be a map from rule codes to severities",
@@ -60,7 +60,16 @@ const perFile: Readonly<Record<string, Schema>> = {
     type: "string",
     errorMessage: "must be a scale such as n",
   },
-  rules: ruleLevels,
+  targets: {
+    description:
+      "The frameworks that models are meant for, where a file does not say. With more than one, what they disagree about is told.",
+    anyOf: [
+      { type: "string", enum: TARGET_WORDS },
+      { type: "array", items: { type: "string", enum: TARGET_WORDS } },
+    ],
+    errorMessage: `must be a list of ${TARGET_WORDS.join(", ")}`,
+  },
+  rules: ruleSettings,
 };
 
 export const configSchema: Schema = {

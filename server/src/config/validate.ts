@@ -1,8 +1,8 @@
 /** A configuration's tree against its schema: what does not fit, where it stands, and what was probably meant. */
 import type { Range } from "#shared/ops/finding.ts";
+import type { Schema, SchemaType } from "#shared/schema.ts";
 import { didYouMean } from "../rules/nearest.ts";
 import type { MapTree, Tree } from "../syntax/tree.ts";
-import type { Schema, SchemaType } from "./schema.ts";
 
 export interface Misfit {
   readonly range: Range;
@@ -14,6 +14,10 @@ export function validate(tree: Tree, schema: Schema, name = "the configuration")
   const misfit = (message: string): Misfit[] => [{ range: tree.range, message: `${name} ${message}` }];
   const expected = schema.errorMessage ?? `must be ${[schema.type ?? "something else"].flat().join(" or ")}`;
   if (schema.type !== undefined && ![schema.type].flat().some((type) => type === typeOf(tree))) return misfit(expected);
+  if (schema.anyOf) {
+    const meant = schema.anyOf.find(({ type }) => [type].flat().includes(typeOf(tree)));
+    return meant ? validate(tree, meant, name) : misfit(expected);
+  }
   if (schema.enum !== undefined) {
     const value = tree.kind === "scalar" ? String(tree.value) : "that";
     if (schema.enum.includes(value)) return [];
@@ -49,7 +53,7 @@ function validateMap(tree: MapTree, schema: Schema, name: string): readonly Misf
   return misfits;
 }
 
-function typeOf(tree: Tree): SchemaType | "number" {
+function typeOf(tree: Tree): SchemaType {
   if (tree.kind !== "scalar") return tree.kind === "map" ? "object" : "array";
   if (typeof tree.value === "boolean") return "boolean";
   if (typeof tree.value === "number") return Number.isInteger(tree.value) ? "integer" : "number";

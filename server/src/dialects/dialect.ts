@@ -5,6 +5,7 @@ import type { Graph } from "#shared/graph/graph.ts";
 import type { ShapeReport } from "#shared/graph/infer.ts";
 import type { Finding } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
+import type { Target } from "#shared/settings.ts";
 import type { Dim } from "#shared/shape/dim.ts";
 import type { Layout, Tensor } from "#shared/shape/tensor.ts";
 import type { Comment, Tree } from "../syntax/tree.ts";
@@ -25,6 +26,8 @@ export interface Context {
 export interface Lowered {
   readonly graph: Graph;
   readonly findings: readonly Finding[];
+  /** The frameworks the model is meant for, where the file says so beside its layers. */
+  readonly targets?: readonly Target[];
   /** What the file states beside its layers, checked against the sizes that were inferred. */
   readonly review?: (report: ShapeReport) => readonly Finding[];
 }
@@ -44,8 +47,15 @@ export interface Words {
   takes?(op: string, name: string, value: Plain): boolean;
 }
 
+export type DialectName = "native" | "keras" | "ultralytics" | "torch";
+
+/** How documentation calls a dialect's files. */
+export function dialectTitle(name: DialectName): string {
+  return { native: "ConvLint's own format", keras: "Keras", ultralytics: "YOLO", torch: "torch.nn by path" }[name];
+}
+
 export interface Dialect {
-  readonly name: string;
+  readonly name: DialectName;
   readonly words: Words;
   /**
    * Cheap and conservative: true where the text or path could be this dialect, before anything is parsed. Files that no

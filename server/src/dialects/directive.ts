@@ -1,14 +1,16 @@
 /**
- * `# convlint: input=3x320x320 scale=s`: what a file's own comments say about how to check it, and the order in which a
+ * `# convlint: input=3x320x320 scale=s targets=pytorch,onnx`: what a file's own comments say about how to check it, and the order in which a
  * setting, such a comment and the command line are heard: the last wins.
  */
 import type { Range } from "#shared/ops/finding.ts";
+import { parseTargets, TARGET_WORDS, type Target } from "#shared/settings.ts";
 import type { Context } from "./dialect.ts";
 
 /** What a check is asked to assume; null where nobody says. */
 export interface Wish {
   readonly input: readonly number[] | null;
   readonly scale: string | null;
+  readonly targets: readonly Target[] | null;
   /** Directives that could not be read. `expected` completes "… must be …". */
   readonly problems: readonly WishProblem[];
 }
@@ -22,11 +24,13 @@ export interface WishProblem {
 
 const DIRECTIVE = /^\s*convlint:\s*(.*)$/;
 const INPUT = "sizes without the batch, such as 3x320x320";
+const FRAMEWORKS = `frameworks out of ${TARGET_WORDS.join(", ")}, with commas between them`;
 
 /** Merges setting, comments and command line. Later comments win over earlier ones. */
 export function wishOf(context: Context): Wish {
   let input = context.defaults?.input ?? null;
   let scale = context.defaults?.scale ?? null;
+  let targets: readonly Target[] | null = null;
   const problems: WishProblem[] = [];
   for (const { range, text } of context.comments()) {
     const words = DIRECTIVE.exec(text)?.[1]?.trim().split(/\s+/) ?? [];
@@ -41,10 +45,14 @@ export function wishOf(context: Context): Wish {
       } else if (name === "scale") {
         if (value) scale = value;
         else problems.push({ range, name, value, expected: "a scale such as n" });
+      } else if (name === "targets") {
+        const named = parseTargets(value.split(","));
+        if (named) targets = named;
+        else problems.push({ range, name, value, expected: FRAMEWORKS });
       }
     }
   }
-  return { input: context.input ?? input, scale: context.scale ?? scale, problems };
+  return { input: context.input ?? input, scale: context.scale ?? scale, targets, problems };
 }
 
 /** `3x320x320`, `3,320,320` or `[3,320,320]`; null where it is none of them. */

@@ -1,6 +1,6 @@
 /** Diagnostics as an editor wants them: the rules' answers with the user's severities and a link to each rule's page. */
 import type { FindingCode, Range } from "#shared/ops/finding.ts";
-import type { Settings } from "#shared/settings.ts";
+import { type RuleSettings, severityOf } from "#shared/settings.ts";
 import type { Analysis } from "../analysis.ts";
 import { docsUrl } from "../rules/index.ts";
 import type { RelatedPlace, Severity } from "../rules/rule.ts";
@@ -20,10 +20,10 @@ export interface Problem {
 }
 
 /** In text order; rules that are set to `off` are left out. */
-export function problems(analysis: Analysis, levels: Settings["rules"]): readonly Problem[] {
+export function problems(analysis: Analysis, levels: RuleSettings): readonly Problem[] {
   const found: Problem[] = [];
   for (const { code, severity, range, message, related, tag, layer } of analysis.diagnostics) {
-    const level = Object.hasOwn(levels, code) ? levels[code]! : severity;
+    const level = (Object.hasOwn(levels, code) ? severityOf(levels[code]!) : undefined) ?? severity;
     if (level === "off") continue;
     found.push({
       code,

@@ -4,13 +4,15 @@
  */
 import type { Layer, Node } from "#shared/graph/graph.ts";
 import type { Cost, NodeReport } from "#shared/graph/infer.ts";
-import type { Range } from "#shared/ops/finding.ts";
+import type { FindingCode, Range } from "#shared/ops/finding.ts";
 import type { Param, Params } from "#shared/ops/param.ts";
 import { type Dim, isKnown } from "#shared/shape/dim.ts";
 import { dilationForm, equation, type Formula, sameForm, symmetricForm, totalForm } from "#shared/shape/formula.ts";
 import { axisName, type Tensor } from "#shared/shape/tensor.ts";
 import { type Field, fieldCentre, type WindowUse } from "#shared/shape/window.ts";
 import type { Analysis } from "../analysis.ts";
+import { docsUrl, rules } from "../rules/index.ts";
+import { suppressedCodeAt } from "../suppressions.ts";
 import { costOf, count, fieldText, layerOutputs, number, outputField, shapesText } from "./layerTable.ts";
 import { codeSpan, literal } from "./markdown.ts";
 
@@ -23,8 +25,14 @@ export interface HoverAnswer {
 /** Operators listed one by one for a layer that is made of several; more are counted. */
 const MAX_LISTED = 24;
 
-/** The answer at an offset, or null where no layer, input or operator stands. */
+/** The answer at an offset, or null where no layer, input, operator or suppressed rule stands. */
 export function hover(analysis: Analysis, offset: number): HoverAnswer | null {
+  const suppressed = suppressedCodeAt(analysis.parsed, analysis.text, offset);
+  if (suppressed && Object.hasOwn(rules, suppressed.code)) {
+    const { code, severity, summary } = rules[suppressed.code as FindingCode];
+    const markdown = `**[${code}](${docsUrl(code)})** (${severity}) — ${literal(summary)}`;
+    return { range: suppressed.range, markdown };
+  }
   const layer = innermost(analysis.graph.layers, (candidate) => candidate.range, offset);
   const node = innermost(analysis.graph.nodes, (candidate) => candidate.origin.layer, offset);
   if (node && (!layer || size(node.origin.layer) <= size(layer.range))) return nodeHover(analysis, node, layer, offset);

@@ -58,7 +58,8 @@ export class Checker {
   private analyse({ config, path }: Task, text: string): CheckedFile | null {
     const { input, scale, wants } = this.setup;
     const defaults = { input: config.input, scale: config.scale };
-    const analysis = analyse(text, path, { input, scale, defaults });
-    return analysis && checkedFile(path, analysis, config.rules, wants);
+    const { rules, targets } = config;
+    const analysis = analyse(text, path, { input, scale, defaults, rules, targets });
+    return analysis && checkedFile(path, analysis, rules, wants);
   }
 }

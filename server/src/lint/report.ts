@@ -2,7 +2,7 @@
  * One checked file as plain data: the JSON contract of docs/json-format.md, which every other format is written from.
  */
 import type { FindingCode } from "#shared/ops/finding.ts";
-import type { RuleLevel } from "#shared/settings.ts";
+import type { RuleSettings } from "#shared/settings.ts";
 import { type Dim, isKnown } from "#shared/shape/dim.ts";
 import type { Analysis } from "../analysis.ts";
 import { problems } from "../features/diagnostics.ts";
@@ -85,12 +85,7 @@ export interface Wants {
 }
 
 /** @param path as it is to be shown. @param levels the user's severities by code, where they differ. */
-export function checkedFile(
-  path: string,
-  analysis: Analysis,
-  levels: Readonly<Record<string, RuleLevel>>,
-  wants: Wants,
-): CheckedFile {
+export function checkedFile(path: string, analysis: Analysis, levels: RuleSettings, wants: Wants): CheckedFile {
   const lines = new Lines(analysis.text);
   const found = reportedProblems(analysis, levels, lines);
   const report: FileReport = {
@@ -140,7 +135,7 @@ function layerReports(analysis: Analysis, lines: Lines): readonly LayerReport[] 
   }));
 }
 
-function reportedProblems(analysis: Analysis, levels: Readonly<Record<string, RuleLevel>>, lines: Lines) {
+function reportedProblems(analysis: Analysis, levels: RuleSettings, lines: Lines) {
   const { graph, text } = analysis;
   return problems(analysis, levels).map(({ code, severity, message, range, layer: index, related }) => {
     const layer = index === null ? undefined : graph.layers[index];

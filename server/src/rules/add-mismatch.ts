@@ -11,10 +11,34 @@ import {
   opposite,
   strideBetween,
 } from "./merge.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { branch, sourceName, sources } from "./wording.ts";
 
 type Context = MessageContext<"add-mismatch">;
+
+export const page: RulePage = {
+  docs: `Add, Mul and the like need equal sizes on every axis; only a size of 1 stretches to the other's. In a residual block
+the shortcut must change its channels and stride exactly as the main branch does, usually by a 1×1 convolution.
+
+With symbolic sizes the message says for which inputs the branches agree; where some do, it is only information.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [64, 56, 56]
+layers:
+  - {type: Conv2d, name: main, out_channels: 128, kernel_size: 3, padding: 1}
+  - {type: Add, from: [main, «input»]}
+`,
+      good: `cnn: 1
+input: [64, 56, 56]
+layers:
+  - {type: Conv2d, name: main, out_channels: 128, kernel_size: 3, padding: 1}
+  - {type: Conv2d, name: shortcut, from: input, out_channels: 128, kernel_size: 1}
+  - {type: Add, from: [main, shortcut]}
+`,
+    },
+  },
+};
 
 export const addMismatch = defineRule({
   code: "add-mismatch",
@@ -24,25 +48,6 @@ export const addMismatch = defineRule({
     return mayAgree(a, b, pairs) ? "information" : "error";
   },
   summary: "Branches combined element by element have different sizes.",
-  docs: `Add, Mul and the like need equal sizes on every axis; only a size of 1 stretches to the other's. In a residual block
-the shortcut must change its channels and stride exactly as the main branch does, usually by a 1×1 convolution.
-
-With symbolic sizes the message says for which inputs the branches agree; where some do, it is only information.`,
-  examples: {
-    bad: `cnn: 1
-input: [64, 56, 56]
-layers:
-  - {type: Conv2d, name: main, out_channels: 128, kernel_size: 3, padding: 1}
-  - {type: Add, from: [main, input]}
-`,
-    good: `cnn: 1
-input: [64, 56, 56]
-layers:
-  - {type: Conv2d, name: main, out_channels: 128, kernel_size: 3, padding: 1}
-  - {type: Conv2d, name: shortcut, from: input, out_channels: 128, kernel_size: 1}
-  - {type: Add, from: [main, shortcut]}
-`,
-  },
   message: (context) => {
     const { data, node, words } = context;
     const { first, a, b, pairs } = meeting(data);

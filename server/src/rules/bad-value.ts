@@ -1,29 +1,34 @@
 /** A value of the wrong kind. */
 import type { Plain } from "#shared/ops/param.ts";
 import { nearest } from "./nearest.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 
 /** Longer values say nothing in a message. */
 const MAX_SHOWN = 40;
+
+export const page: RulePage = {
+  docs: `The framework refuses the value, or the format cannot read it. Where one element of a list is at fault, the mark is on
+that element. The layer's own sizes are not known then; its neighbours keep theirs.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Linear, out_features: «ten»}
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Linear, out_features: 10}
+`,
+    },
+  },
+};
 
 export const badValue = defineRule({
   code: "bad-value",
   severity: "error",
   summary: "A value is of the wrong kind or out of range.",
-  docs: `The framework refuses the value, or the format cannot read it. Where one element of a list is at fault, the mark is on
-that element. The layer's own sizes are not known then; its neighbours keep theirs.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Linear, out_features: ten}
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Linear, out_features: 10}
-`,
-  },
   message: ({ data, at, node, words }) => {
     const name = node ? words.param(node.op.name, data.name) : data.name;
     const value = at.kind === "param" && at.index !== undefined ? element(data.value, at.index) : data.value;

@@ -1,25 +1,30 @@
 /** A written channel count that is not the input's. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { branch, counted, inputIndex, source } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `The layer's weights are made for another number of channels than the one that arrives, so the framework refuses the input. Where the
+format can infer the count, leaving it out cannot go wrong.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, in_channels: «1», out_channels: 8, kernel_size: 3}
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+    },
+  },
+};
 
 export const channelsMismatch = defineRule({
   code: "channels-mismatch",
   severity: "error",
   summary: "The written channel count is not the input's.",
-  docs: `The layer's weights are made for another number of channels than the one that arrives, so the framework refuses the input. Where the
-format can infer the count, leaving it out cannot go wrong.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, in_channels: 1, out_channels: 8, kernel_size: 3}
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
-`,
-  },
   message: (context) => {
     const { data, node, words } = context;
     const index = inputIndex(context, data.input);

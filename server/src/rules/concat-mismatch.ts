@@ -10,10 +10,36 @@ import {
   mayAgree,
   opposite,
 } from "./merge.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { branch, sourceName, sources } from "./wording.ts";
 
 type Context = MessageContext<"concat-mismatch">;
+
+export const page: RulePage = {
+  docs: `Concatenation joins tensors along one axis, normally the channels; every other size must be equal. It goes wrong where one
+branch pads or strides differently, and in U-Nets whose input is not a multiple of the total stride: an up-sampled 27 is
+54, but the skip connection has 55.
+
+With symbolic sizes the message says for which inputs the branches agree; where some do, it is only information.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, name: a, from: input, out_channels: 8, kernel_size: 3, padding: 1}
+  - {type: Conv2d, name: b, from: input, out_channels: 8, kernel_size: 3}
+  - {type: Concat, from: [a, «b»]}
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, name: a, from: input, out_channels: 8, kernel_size: 3, padding: 1}
+  - {type: Conv2d, name: b, from: input, out_channels: 8, kernel_size: 3, padding: 1}
+  - {type: Concat, from: [a, b]}
+`,
+    },
+  },
+};
 
 export const concatMismatch = defineRule({
   code: "concat-mismatch",
@@ -23,27 +49,6 @@ export const concatMismatch = defineRule({
     return mayAgree(a, b, pairs) ? "information" : "error";
   },
   summary: "Concatenated branches differ in another axis than the one they are joined along.",
-  docs: `Concatenation joins tensors along one axis, normally the channels; every other size must be equal. It goes wrong where one
-branch pads or strides differently, and in U-Nets whose input is not a multiple of the total stride: an up-sampled 27 is
-54, but the skip connection has 55.
-
-With symbolic sizes the message says for which inputs the branches agree; where some do, it is only information.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, name: a, from: input, out_channels: 8, kernel_size: 3, padding: 1}
-  - {type: Conv2d, name: b, from: input, out_channels: 8, kernel_size: 3}
-  - {type: Concat, from: [a, b]}
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, name: a, from: input, out_channels: 8, kernel_size: 3, padding: 1}
-  - {type: Conv2d, name: b, from: input, out_channels: 8, kernel_size: 3, padding: 1}
-  - {type: Concat, from: [a, b]}
-`,
-  },
   message: (context) => {
     const { data, words } = context;
     const { first, a, b, pairs } = meeting(data);

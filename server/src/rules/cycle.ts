@@ -1,27 +1,32 @@
 /** Layers that feed each other. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { nameOf } from "./wording.ts";
 
-export const cycle = defineRule({
-  code: "cycle",
-  severity: "error",
-  summary: "Layers depend on each other in a circle.",
+export const page: RulePage = {
   docs: `A feed-forward network computes each layer from layers before it. In a circle none can be first, so none of its layers
 has a size.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: ReLU, name: a, from: b}
-  - {type: Sigmoid, name: b, from: a}
+  - {type: Sigmoid, name: b, from: «a»}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: ReLU, name: a}
   - {type: Sigmoid, name: b, from: a}
 `,
+    },
   },
+};
+
+export const cycle = defineRule({
+  code: "cycle",
+  severity: "error",
+  summary: "Layers depend on each other in a circle.",
   message: ({ data }) => {
     const path = [...data.path, data.path[0] ?? ""];
     return `layers feed each other in a circle: ${path.join(" → ")}. Let one of them read a layer before the circle.`;

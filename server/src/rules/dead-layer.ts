@@ -1,26 +1,23 @@
 /** A layer whose output nobody reads. */
 import { ownerOf } from "#shared/graph/graph.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { counted, nameOf } from "./wording.ts";
 
-export const deadLayer = defineRule({
-  code: "dead-layer",
-  severity: "warning",
-  tag: "unnecessary",
-  summary: "Nothing reads the output of the layer.",
+export const page: RulePage = {
   docs: `The layer's output reaches no output of the model: its parameters are stored, and perhaps computed, for nothing, and get no gradient.
 Usually a \`from:\` names another layer than the one meant. Layers that serve only the dead one are told with it.
 
 A second head is not dead once \`outputs:\` lists it.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: ReLU, name: stem}
-  - {type: Sigmoid, name: side}
+  - {type: «Sigmoid», name: side}
   - {type: Tanh, from: stem}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 32, 32]
 outputs: [side, main]
 layers:
@@ -28,7 +25,15 @@ layers:
   - {type: Sigmoid, name: side}
   - {type: Tanh, name: main, from: stem}
 `,
+    },
   },
+};
+
+export const deadLayer = defineRule({
+  code: "dead-layer",
+  severity: "warning",
+  tag: "unnecessary",
+  summary: "Nothing reads the output of the layer.",
   message: (context) => {
     const { node } = context;
     if (node?.op.name === "Input")

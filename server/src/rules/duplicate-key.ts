@@ -1,24 +1,29 @@
 /** A map holds one key twice. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
+
+export const page: RulePage = {
+  docs: `YAML forbids a key twice in one map, and JSON readers keep only the last, so one of the two values silently does
+nothing. ConvLint reads the last, as JSON readers do. Remove the one that is not meant.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Linear, out_features: 10, «out_features»: 20}
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Linear, out_features: 20}
+`,
+    },
+  },
+};
 
 export const duplicateKey = defineRule({
   code: "duplicate-key",
   severity: "error",
   summary: "A key stands twice in one map.",
-  docs: `YAML forbids a key twice in one map, and JSON readers keep only the last, so one of the two values silently does
-nothing. ConvLint reads the last, as JSON readers do. Remove the one that is not meant.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Linear, out_features: 10, out_features: 20}
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Linear, out_features: 20}
-`,
-  },
   message: ({ data }) => `"${data.key}" is written twice; the last one counts. Remove one of them.`,
   related: ({ data }) => [{ range: data.first, message: "written here first" }],
 });

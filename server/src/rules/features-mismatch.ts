@@ -1,29 +1,34 @@
 /** Linear (and norms over the last axes) made for another size than the one that arrives. */
 import { product } from "#shared/shape/dim.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { branch, factored, inputIndex, source } from "./wording.ts";
 
-export const featuresMismatch = defineRule({
-  code: "features-mismatch",
-  severity: "error",
-  summary: "The written feature count is not the input's.",
+export const page: RulePage = {
   docs: `Linear multiplies the last axis, so its \`in_features\` must equal that size. After Flatten that is channels × height ×
 width, which changes with the input size and with every padding and stride before: the commonest error when a network is
 adapted to another image size. Where the format can infer the count, leaving it out cannot go wrong.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [16, 6, 6]
 layers:
   - Flatten
-  - {type: Linear, in_features: 400, out_features: 10}
+  - {type: Linear, in_features: «400», out_features: 10}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [16, 6, 6]
 layers:
   - Flatten
   - {type: Linear, in_features: 576, out_features: 10}
 `,
+    },
   },
+};
+
+export const featuresMismatch = defineRule({
+  code: "features-mismatch",
+  severity: "error",
+  summary: "The written feature count is not the input's.",
   message: (context) => {
     const { data, node, words } = context;
     const op = node ? words.op(node.op.name) : "the layer";

@@ -1,26 +1,31 @@
 /** Channels that cannot be split into equal groups. */
 import { channelAxis } from "#shared/shape/tensor.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { listed } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `A grouped convolution splits its input and output channels into equal groups, and group normalisation splits its channels, so
+the number of groups must divide each count. Frameworks refuse anything else when the layer is built.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 64, kernel_size: 3, groups: «2»}
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 63, kernel_size: 3, groups: 3}
+`,
+    },
+  },
+};
 
 export const groupsDivide = defineRule({
   code: "groups-divide",
   severity: "error",
   summary: "Groups do not divide the channels.",
-  docs: `A grouped convolution splits its input and output channels into equal groups, and group normalisation splits its channels, so
-the number of groups must divide each count. Frameworks refuse anything else when the layer is built.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, out_channels: 64, kernel_size: 3, groups: 2}
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, out_channels: 63, kernel_size: 3, groups: 3}
-`,
-  },
   message: (context) => {
     const { data, node, at, words } = context;
     const op = node?.op.name ?? "";

@@ -3,8 +3,9 @@
  */
 import { deadLayers } from "#shared/graph/dead.ts";
 import { type Graph, isComposite, type Node, ownerOf } from "#shared/graph/graph.ts";
-import type { ShapeReport } from "#shared/graph/infer.ts";
+import { finding, type ShapeReport } from "#shared/graph/infer.ts";
 import type { Finding, FindingCode, Range } from "#shared/ops/finding.ts";
+import type { RuleSettings, Target } from "#shared/settings.ts";
 import type { Words } from "../dialects/dialect.ts";
 import type { SyntaxProblem } from "../syntax/tree.ts";
 import { addMismatch } from "./add-mismatch.ts";
@@ -22,6 +23,7 @@ import { nonIntegerSize } from "./non-integer-size.ts";
 import { notDivisible } from "./not-divisible.ts";
 import { oneValuePerChannel } from "./one-value-per-channel.ts";
 import { opaqueLayer } from "./opaque-layer.ts";
+import { isOn, optionValues } from "./option.ts";
 import { outputPaddingTooLarge } from "./output-padding-too-large.ts";
 import { paddingTooLarge } from "./padding-too-large.ts";
 import { productMismatch } from "./product-mismatch.ts";
@@ -103,11 +105,13 @@ export function diagnose(
   report: ShapeReport,
   words: Words,
   extra: readonly Diagnostic[],
+  asked: Asked = {},
 ): readonly Diagnostic[] {
   const diagnostics = [...extra];
   const broken = extra.filter(({ code }) => code === "syntax").map(({ range }) => range);
   const told = new Map<string, number | null>();
-  const findings = isWhole(report, extra) ? [...report.findings, ...deadLayers(graph)] : report.findings;
+  const findings = isWhole(report, extra) ? [...report.findings, ...deadLayers(graph)] : [...report.findings];
+  findings.push(...checked(graph, report, asked));
   for (const found of findings) {
     const diagnostic = describe(found, graph, report, words);
     if (follows(diagnostic, graph, broken)) continue;
@@ -119,6 +123,33 @@ export function diagnose(
     diagnostics.push(diagnostic);
   }
   return diagnostics.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end);
+}
+
+/** What is asked of rules from outside the model. */
+export interface Asked {
+  readonly rules?: RuleSettings;
+  readonly targets?: readonly Target[];
+}
+
+const CHECKS = (Object.values(rules) as readonly Rule<FindingCode>[]).filter(({ check }) => check);
+
+/** What the rules that look at models as a whole find, as far as they are on. */
+function checked(graph: Graph, report: ShapeReport, { rules: settings = {}, targets = [] }: Asked): Finding[] {
+  const found: Finding[] = [];
+  for (const rule of CHECKS) {
+    const { code, options = {} } = rule;
+    const setting = Object.hasOwn(settings, code) ? settings[code] : undefined;
+    if (!isOn(rule, setting)) continue;
+    rule.check!(
+      { graph, report, targets },
+      (node, at, data) => {
+        const assumed = report.nodes[node.id]!.assumed;
+        found.push({ ...finding(code, node.id, at, data), ...(assumed ? { assumed } : {}) });
+      },
+      optionValues(options, setting),
+    );
+  }
+  return found;
 }
 
 /** What a layer lacks or has too much of where its own text is broken: the syntax error already says it. */

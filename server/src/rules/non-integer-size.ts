@@ -2,7 +2,7 @@
 import { type Dim, sub } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import { outputSize, remainder, unreadInput, type Window, type WindowUse } from "#shared/shape/window.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import {
   accepts,
   alike,
@@ -20,11 +20,7 @@ import {
 
 type Context = MessageContext<"non-integer-size">;
 
-export const nonIntegerSize = defineRule({
-  code: "non-integer-size",
-  severity: "warning",
-  grade: ({ data }) => (data.unread > 0 ? "warning" : "information"),
-  summary: "The output size formula has a remainder, so part of the input is dropped.",
+export const page: RulePage = {
   docs: `The output size \`(n − k + 2p)/s + 1\` is not an integer, so the framework rounds it and the last steps of the window do not
 happen. Every framework accepts that, so it is never an error:
 
@@ -34,17 +30,26 @@ happen. Every framework accepts that, so it is never an error:
 
 Choose the padding or the input size so that the formula is exact, or let pooling round up (\`ceil_mode\`).`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 28, 28]
 layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: 2}
+  - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: «2»}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 29, 29]
 layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: 2}
 `,
+    },
   },
+};
+
+export const nonIntegerSize = defineRule({
+  code: "non-integer-size",
+  severity: "warning",
+  grade: ({ data }) => (data.unread > 0 ? "warning" : "information"),
+  summary: "The output size formula has a remainder, so part of the input is dropped.",
   message: (context) => {
     const { data, words } = context;
     const { use, input, unread } = data;

@@ -1,25 +1,30 @@
 /** A normalisation that sees a single value. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { branch, source } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `The mean of a single value is the value itself and its variance is 0, so the normalised result is always 0 and nothing is
+learned. PyTorch refuses it while training. It happens where earlier layers have shrunk the image to 1 × 1.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [16, 1, 1]
+layers:
+  - «InstanceNorm2d»
+`,
+      good: `cnn: 1
+input: [16, 4, 4]
+layers:
+  - InstanceNorm2d
+`,
+    },
+  },
+};
 
 export const oneValuePerChannel = defineRule({
   code: "one-value-per-channel",
   severity: "error",
   summary: "A normalisation sees one value per channel.",
-  docs: `The mean of a single value is the value itself and its variance is 0, so the normalised result is always 0 and nothing is
-learned. PyTorch refuses it while training. It happens where earlier layers have shrunk the image to 1 × 1.`,
-  examples: {
-    bad: `cnn: 1
-input: [16, 1, 1]
-layers:
-  - InstanceNorm2d
-`,
-    good: `cnn: 1
-input: [16, 4, 4]
-layers:
-  - InstanceNorm2d
-`,
-  },
   message: (context) => {
     const { data, node, words } = context;
     const op = node ? words.op(node.op.name) : "the layer";

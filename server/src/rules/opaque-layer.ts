@@ -1,32 +1,36 @@
 /** A layer of somebody's own. */
 import { didYouMean } from "./nearest.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 
-export const opaqueLayer = defineRule({
-  code: "opaque-layer",
-  severity: "hint",
-  summary: "A layer that ConvLint does not know: its output sizes are assumed.",
+export const page: RulePage = {
   docs: `Model files often name modules that a project has added to its framework. ConvLint cannot know them, so it says so once, assumes
 the sizes most such modules have, and goes on. Sizes behind the layer are as good as that assumption.
 
 If the framework itself refuses the name, the module has to be registered with its model builder.`,
   examples: {
-    file: "yolo.yaml",
-    bad: `nc: 80
+    ultralytics: {
+      bad: `nc: 80
 backbone:
   - [-1, 1, Conv, [64, 3, 1]]
-  - [-1, 1, MyAttention, [64]]
+  - [-1, 1, «MyAttention», [64]]
 head:
   - [[1], 1, Detect, [nc]]
 `,
-    good: `nc: 80
+      good: `nc: 80
 backbone:
   - [-1, 1, Conv, [64, 3, 1]]
   - [-1, 1, C2f, [64]]
 head:
   - [[1], 1, Detect, [nc]]
 `,
+    },
   },
+};
+
+export const opaqueLayer = defineRule({
+  code: "opaque-layer",
+  severity: "hint",
+  summary: "A layer that ConvLint does not know: its output sizes are assumed.",
   message: ({ data }) => {
     const { type, assumed, candidates, ofFramework } = data;
     if (ofFramework) return `ConvLint has no rule for the sizes of ${type}; it is taken to ${assumed}.`;

@@ -1,24 +1,29 @@
 /** Output padding that no stride or dilation makes room for. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
+
+export const page: RulePage = {
+  docs: `Several input sizes of a strided convolution give one output size; \`output_padding\` of the transposed convolution says which of
+them to restore. So it must be smaller than the stride (or the dilation); frameworks refuse more.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [8, 14, 14]
+layers:
+  - {type: ConvTranspose2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1, output_padding: «2»}
+`,
+      good: `cnn: 1
+input: [8, 14, 14]
+layers:
+  - {type: ConvTranspose2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1, output_padding: 1}
+`,
+    },
+  },
+};
 
 export const outputPaddingTooLarge = defineRule({
   code: "output-padding-too-large",
   severity: "error",
   summary: "Output padding is not smaller than the stride or the dilation.",
-  docs: `Several input sizes of a strided convolution give one output size; \`output_padding\` of the transposed convolution says which of
-them to restore. So it must be smaller than the stride (or the dilation); frameworks refuse more.`,
-  examples: {
-    bad: `cnn: 1
-input: [8, 14, 14]
-layers:
-  - {type: ConvTranspose2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1, output_padding: 2}
-`,
-    good: `cnn: 1
-input: [8, 14, 14]
-layers:
-  - {type: ConvTranspose2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1, output_padding: 1}
-`,
-  },
   message: ({ data, node, words }) => {
     const name = node ? words.param(node.op.name, "output_padding") : "output_padding";
     const limit = Math.max(data.stride, data.dilation) - 1;

@@ -1,27 +1,32 @@
 /** Padding that the operator or its mode refuses. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 
-export const paddingTooLarge = defineRule({
-  code: "padding-too-large",
-  severity: "error",
-  summary: "There is more padding than the operator allows.",
+export const page: RulePage = {
   docs: `Pooling takes at most half its window as padding, so that every window sees some input. Reflection mirrors the input
 without its edge, so it must be smaller than the input; circular padding can be no larger. Frameworks refuse more.
 
 Up to 2.0 PyTorch left the dilation of a pooling window out of account, and later versions count it: padding between the two
 is a warning that names the version.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 32, 32]
 layers:
-  - {type: MaxPool2d, kernel_size: 2, stride: 2, padding: 2}
+  - {type: MaxPool2d, kernel_size: 2, stride: 2, padding: «2»}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: MaxPool2d, kernel_size: 2, stride: 2, padding: 1}
 `,
+    },
   },
+};
+
+export const paddingTooLarge = defineRule({
+  code: "padding-too-large",
+  severity: "error",
+  summary: "There is more padding than the operator allows.",
   grade: ({ data }) => (data.accepted === undefined ? "error" : "warning"),
   message: ({ data, words }) => {
     const [padding, limit] = [words.dim(data.padding), words.dim(data.limit)];

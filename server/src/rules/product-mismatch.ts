@@ -1,26 +1,31 @@
 /** A matrix product whose inner sizes differ. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { branch, sources } from "./wording.ts";
 
-export const productMismatch = defineRule({
-  code: "product-mismatch",
-  severity: "error",
-  summary: "The axes that a product sums over have different sizes.",
+export const page: RulePage = {
   docs: `A matrix product sums over the last axis of its first input and the axis before the last of its second (Dot: over the axes it
 names), so these sizes must be equal. A transpose is the usual way to bring the right axis there.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: {a: [8, 16], b: [8, 16]}
 layers:
-  - {type: MatMul, from: [a, b]}
+  - {type: MatMul, from: [a, «b»]}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: {a: [8, 16], b: [8, 16]}
 layers:
   - {type: Transpose, from: b, dim0: 1, dim1: 2, name: turned}
   - {type: MatMul, from: [a, turned]}
 `,
+    },
   },
+};
+
+export const productMismatch = defineRule({
+  code: "product-mismatch",
+  severity: "error",
+  summary: "The axes that a product sums over have different sizes.",
   message: (context) => {
     const { data, node, words } = context;
     const [a, b] = data.inputs;

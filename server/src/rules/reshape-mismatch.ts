@@ -1,26 +1,31 @@
 /** A reshape that would change the number of values. */
 import type { FindingData } from "#shared/ops/finding.ts";
 import { type Dim, exactQuotient, isKnown, product } from "#shared/shape/dim.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
+
+export const page: RulePage = {
+  docs: `Reshape and Unflatten only deal the same values out along other axes, and Fold puts patches back where they came from, so
+the products of the sizes before and after must be equal. One size may be −1 where it follows from the others.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [16, 6, 6]
+layers:
+  - {type: Reshape, shape: «[16, 25]»}
+`,
+      good: `cnn: 1
+input: [16, 6, 6]
+layers:
+  - {type: Reshape, shape: [16, 36]}
+`,
+    },
+  },
+};
 
 export const reshapeMismatch = defineRule({
   code: "reshape-mismatch",
   severity: "error",
   summary: "A reshape changes the number of values.",
-  docs: `Reshape and Unflatten only deal the same values out along other axes, and Fold puts patches back where they came from, so
-the products of the sizes before and after must be equal. One size may be −1 where it follows from the others.`,
-  examples: {
-    bad: `cnn: 1
-input: [16, 6, 6]
-layers:
-  - {type: Reshape, shape: [16, 25]}
-`,
-    good: `cnn: 1
-input: [16, 6, 6]
-layers:
-  - {type: Reshape, shape: [16, 36]}
-`,
-  },
   message: ({ data, node, words }) => {
     const shown = (dims: readonly Dim[]) => `[${dims.map(words.dim).join(", ")}]`;
     const fitting = fittingShape(data);

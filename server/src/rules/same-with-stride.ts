@@ -1,27 +1,32 @@
 /** `padding: same` together with a stride. */
 import { effectiveKernel } from "#shared/shape/window.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { accepts, offered } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `\`same\` promises an output as large as the input, which a stride makes impossible; PyTorch refuses the two together. TensorFlow's
+SAME means another thing there, an output of ⌈n/stride⌉, with padding that depends on the input size; the native format
+calls it \`same_upper\`.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 33, 33]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: «same»}
+`,
+      good: `cnn: 1
+input: [3, 33, 33]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
+`,
+    },
+  },
+};
 
 export const sameWithStride = defineRule({
   code: "same-with-stride",
   severity: "error",
   summary: "padding: same with a stride greater than 1.",
-  docs: `\`same\` promises an output as large as the input, which a stride makes impossible; PyTorch refuses the two together. TensorFlow's
-SAME means another thing there, an output of ⌈n/stride⌉, with padding that depends on the input size; the native format
-calls it \`same_upper\`.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 33, 33]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: same}
-`,
-    good: `cnn: 1
-input: [3, 33, 33]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
-`,
-  },
   message: (context) => {
     const { data } = context;
     const strides = [...new Set(data.stride)];

@@ -1,6 +1,27 @@
 /** A stride that jumps over input cells. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { alike, axesOf, cellsOf, listed, source } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `Between two positions of the window lie rows or columns that no position reads: their values cannot influence the result. A
+kernel at least as large as the stride reads everything.
+
+A 1×1 convolution with a stride, as in the shortcut of a ResNet's residual block, does this on purpose; it is only a hint there.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: MaxPool2d, kernel_size: 2, stride: «3»}
+`,
+      good: `cnn: 1
+input: [3, 33, 33]
+layers:
+  - {type: MaxPool2d, kernel_size: 3, stride: 3}
+`,
+    },
+  },
+};
 
 export const skipsPixels = defineRule({
   code: "skips-pixels",
@@ -8,22 +29,6 @@ export const skipsPixels = defineRule({
   // A strided 1×1 convolution is the shortcut of every ResNet: known, meant and harmless.
   grade: ({ data }) => (data.use.window.kernel === 1 ? "hint" : "warning"),
   summary: "The stride is larger than the kernel, so some input is never read.",
-  docs: `Between two positions of the window lie rows or columns that no position reads: their values cannot influence the result. A
-kernel at least as large as the stride reads everything.
-
-A 1×1 convolution with a stride, as in the shortcut of a ResNet's residual block, does this on purpose; it is only a hint there.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: MaxPool2d, kernel_size: 2, stride: 3}
-`,
-    good: `cnn: 1
-input: [3, 33, 33]
-layers:
-  - {type: MaxPool2d, kernel_size: 3, stride: 3}
-`,
-  },
   message: (context) => {
     const { data, node, words } = context;
     const uses = alike(context, data.use);

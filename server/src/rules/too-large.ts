@@ -1,27 +1,32 @@
 /** A limit of ConvLint itself. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 
-export const tooLarge = defineRule({
-  code: "too-large",
-  severity: "error",
-  summary: "The file is larger than ConvLint checks.",
+export const page: RulePage = {
   docs: `ConvLint bounds what a file may expand to (repeats, nested blocks, YAML aliases, size), so that no file can stop the editor.
 This limit is ConvLint's, not a framework's: what lies beyond it is not checked.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 32, 32]
 blocks:
-  loop: [{type: loop}]
+  loop: [{type: «loop»}]
 layers:
   - loop
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 32, 32]
 blocks:
   twice: [ReLU, Sigmoid]
 layers:
   - twice
 `,
+    },
   },
+};
+
+export const tooLarge = defineRule({
+  code: "too-large",
+  severity: "error",
+  summary: "The file is larger than ConvLint checks.",
   message: ({ data }) => `${data.what} exceeds ConvLint's limit of ${data.limit}; what lies beyond it is not checked.`,
 });

@@ -1,27 +1,32 @@
 /** A layer type that the format does not have. */
 import { didYouMean } from "./nearest.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 
-export const unknownLayer = defineRule({
-  code: "unknown-layer",
-  severity: "error",
-  summary: "A layer's type is not known.",
+export const page: RulePage = {
   docs: `The type names no operator of the format and no block of the file, so its output size cannot be known. Layers
 after it keep the number of axes, but their sizes show as \`?\` and nothing is reported about them.
 
 Names are PyTorch's and case counts: \`Conv2d\`, \`BatchNorm2d\`, \`ReLU\`.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 32, 32]
 layers:
-  - {type: Linaer, out_features: 10}
+  - {type: «Linaer», out_features: 10}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: Linear, out_features: 10}
 `,
+    },
   },
+};
+
+export const unknownLayer = defineRule({
+  code: "unknown-layer",
+  severity: "error",
+  summary: "A layer's type is not known.",
   message: ({ data }) => {
     const hint = didYouMean(data.type, data.candidates);
     return `there is no layer type "${data.type}".${hint || " Sizes after it are not known."}`;

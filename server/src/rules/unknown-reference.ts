@@ -1,31 +1,36 @@
 /** A layer reads from something that does not exist. */
 import { nearest } from "./nearest.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { listed } from "./wording.ts";
 
 /** More names than this help nobody. */
 const MAX_NAMES = 8;
 
-export const unknownReference = defineRule({
-  code: "unknown-reference",
-  severity: "error",
-  summary: "A reference names no layer.",
+export const page: RulePage = {
   docs: `The name or index belongs to no layer and no input, so what flows in is not known; layers that depend on it stay
 silent. An index counts the layers from 0, a negative one backwards from the layer that reads.`,
   examples: {
-    bad: `cnn: 1
+    native: {
+      bad: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: ReLU, name: stem}
-  - {type: Sigmoid, from: stme}
+  - {type: Sigmoid, from: «stme»}
 `,
-    good: `cnn: 1
+      good: `cnn: 1
 input: [3, 32, 32]
 layers:
   - {type: ReLU, name: stem}
   - {type: Sigmoid, from: stem}
 `,
+    },
   },
+};
+
+export const unknownReference = defineRule({
+  code: "unknown-reference",
+  severity: "error",
+  summary: "A reference names no layer.",
   message: ({ data }) => {
     if (data.detail) return `there is no ${data.name}: ${data.detail}.`;
     if (/^\d+$/.test(data.name)) return `there is no layer ${data.name}; layers count from 0.`;

@@ -1,27 +1,32 @@
 /** A comment that suppresses nothing. */
 import { didYouMean } from "./nearest.ts";
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
+
+export const page: RulePage = {
+  docs: `\`# convlint: ignore[code]\` takes a problem out of the line it stands on, \`ignore-next-line[code]\` out of the next one,
+\`ignore-start[code]\` … \`ignore-end[code]\` out of the lines between, \`ignore-file[code]\` out of the file.
+Where there is no such problem, or no such code, the comment hides nothing today and may hide a mistake tomorrow.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 2, stride: 2}  # convlint: ignore[«non-integer-size»]
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2}  # convlint: ignore[non-integer-size] as in the paper
+`,
+    },
+  },
+};
 
 export const unusedSuppression = defineRule({
   code: "unused-suppression",
   severity: "information",
   tag: "unnecessary",
   summary: "A comment suppresses a problem that is not there.",
-  docs: `\`# convlint: ignore[code]\` takes a problem out of the line it stands on, \`ignore-next-line[code]\` out of the next one,
-\`ignore-start[code]\` … \`ignore-end[code]\` out of the lines between, \`ignore-file[code]\` out of the file.
-Where there is no such problem, or no such code, the comment hides nothing today and may hide a mistake tomorrow.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 2, stride: 2}  # convlint: ignore[non-integer-size]
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2}  # convlint: ignore[non-integer-size] as in the paper
-`,
-  },
   message: ({ data: { code, kind, why, candidates } }) => {
     if (why === "no-start")
       return `no ignore-start${code === null ? "" : `[${code}]`} stands above. Remove this comment.`;

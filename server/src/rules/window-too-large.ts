@@ -1,28 +1,33 @@
 /** A window larger than its padded input. */
 import { sub } from "#shared/shape/dim.ts";
 import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
-import { defineRule, type MessageContext } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { accepts, alike, axesOf, mostPadding, offered, source } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `No window fits, so the output would have no cells. PyTorch and Keras refuse it; TensorFlow and ONNX runtimes
+may answer with garbage, so it is an error in every format. It usually means that earlier layers have already shrunk the
+image too far for this input size.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 4, 4]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: «7»}
+`,
+      good: `cnn: 1
+input: [3, 4, 4]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 7, padding: 3}
+`,
+    },
+  },
+};
 
 export const windowTooLarge = defineRule({
   code: "window-too-large",
   severity: "error",
   summary: "The kernel is larger than its padded input.",
-  docs: `No window fits, so the output would have no cells. PyTorch and Keras refuse it; TensorFlow and ONNX runtimes
-may answer with garbage, so it is an error in every format. It usually means that earlier layers have already shrunk the
-image too far for this input size.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 4, 4]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 7}
-`,
-    good: `cnn: 1
-input: [3, 4, 4]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 7, padding: 3}
-`,
-  },
   message: (context) => {
     const { data, words } = context;
     const { use, input } = data;

@@ -1,27 +1,32 @@
 /** An operator that cannot take a tensor with this many axes. */
-import { defineRule } from "./rule.ts";
+import { defineRule, type RulePage } from "./rule.ts";
 import { branch, inputIndex, source, sourceOf } from "./wording.ts";
+
+export const page: RulePage = {
+  docs: `A 2-d convolution needs height and width, a 1-d one only a length; after Flatten there is neither. The framework
+refuses such an input when the model runs.`,
+  examples: {
+    native: {
+      bad: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - Flatten
+  - {type: «Conv2d», out_channels: 8, kernel_size: 3}
+`,
+      good: `cnn: 1
+input: [3, 32, 32]
+layers:
+  - {type: Conv2d, out_channels: 8, kernel_size: 3}
+  - Flatten
+`,
+    },
+  },
+};
 
 export const wrongRank = defineRule({
   code: "wrong-rank",
   severity: "error",
   summary: "The input has the wrong number of axes.",
-  docs: `A 2-d convolution needs height and width, a 1-d one only a length; after Flatten there is neither. The framework
-refuses such an input when the model runs.`,
-  examples: {
-    bad: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - Flatten
-  - {type: Conv2d, out_channels: 8, kernel_size: 3}
-`,
-    good: `cnn: 1
-input: [3, 32, 32]
-layers:
-  - {type: Conv2d, out_channels: 8, kernel_size: 3}
-  - Flatten
-`,
-  },
   message: (context) => {
     const { data, node, graph, words } = context;
     const index = inputIndex(context, data.input);

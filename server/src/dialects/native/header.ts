@@ -3,6 +3,7 @@
  */
 import { atRange, type Report } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
+import { parseTargets, TARGET_WORDS, type Target } from "#shared/settings.ts";
 import { type Dim, symbol, unknown } from "#shared/shape/dim.ts";
 import { CHANNELS_FIRST, CHANNELS_LAST, type Layout, type Tensor } from "#shared/shape/tensor.ts";
 import { get, type ListTree, type MapTree, plain, type Tree } from "../../syntax/tree.ts";
@@ -22,6 +23,7 @@ const MODEL_KEYS = [
   "rounding",
   "sample",
   "outputs",
+  "targets",
 ];
 const BLOCK_KEYS = ["params", "layers", "output"];
 
@@ -46,6 +48,8 @@ export interface Header {
   readonly sample: ReadonlyMap<string, number>;
   readonly layers: ListTree | null;
   readonly outputs: readonly Tree[] | null;
+  /** The frameworks that the model is meant for; null where the file does not say. */
+  readonly targets: readonly Target[] | null;
 }
 
 /** Reads the model's own keys; what is wrong is reported and read as if it were not there. */
@@ -78,6 +82,7 @@ export function readHeader(root: MapTree, context: Context, report: Report): Hea
     sample: readSample(get(root, "sample"), vars, report),
     layers: readLayers(root, report),
     outputs: isAbsent(outputs) ? null : outputs.kind === "list" ? outputs.items : [outputs],
+    targets: readTargets(get(root, "targets"), report),
   };
 }
 
@@ -151,6 +156,16 @@ function readParams(tree: Tree | undefined, report: Report): ReadonlyMap<string,
   } else if (tree.kind === "list") for (const item of tree.items) params.set(String(plain(item)), null);
   else for (const { key, value } of tree.entries) params.set(String(key.value), isAbsent(value) ? null : value);
   return params;
+}
+
+function readTargets(tree: Tree | undefined, report: Report): readonly Target[] | null {
+  if (isAbsent(tree)) return null;
+  const value = plain(tree);
+  const targets = parseTargets(Array.isArray(value) ? value : [value]);
+  if (targets) return targets;
+  const expected = `a list of ${TARGET_WORDS.join(", ")}`;
+  report("bad-value", atRange(tree.range), { name: "targets", value, expected });
+  return null;
 }
 
 function readSample(tree: Tree | undefined, env: Env, report: Report): ReadonlyMap<string, number> {

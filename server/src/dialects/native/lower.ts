@@ -95,7 +95,8 @@ class Lowering {
     };
     const last = header.layers ? this.lowerList(header.layers, scope) : (scope.entry[0] ?? null);
     const outputs = header.outputs?.map((tree) => this.lookUp(tree, scope) ?? this.unresolved(tree, scope));
-    return this.graph.finish({ name: header.name, outputs: outputs ?? [last], sample: header.sample });
+    const lowered = this.graph.finish({ name: header.name, outputs: outputs ?? [last], sample: header.sample });
+    return header.targets ? { ...lowered, targets: header.targets } : lowered;
   }
 
   // ---- lists of layers ----

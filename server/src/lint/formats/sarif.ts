@@ -1,8 +1,11 @@
 /**
  * SARIF 2.1.0, as GitHub's code scanning and other viewers read it: the rules that occur come with their documentation.
  */
+
+import type { FindingCode } from "#shared/ops/finding.ts";
 import manifest from "../../../../package.json" with { type: "json" };
 import { docsUrl, rules } from "../../rules/index.ts";
+import { pages } from "../../rules/pages.ts";
 import type { Rule, Severity } from "../../rules/rule.ts";
 import { fingerprints } from "../identity.ts";
 import type { Span } from "../positions.ts";
@@ -38,13 +41,16 @@ function tool() {
       name: "ConvLint",
       semanticVersion: manifest.version,
       informationUri: docsUrl("syntax").replace(/\/blob\/.*/, ""),
-      rules: catalogue.map(({ code, severity, summary, docs }) => ({
-        id: code,
-        shortDescription: { text: summary },
-        help: { text: docs.trim(), markdown: docs.trim() },
-        helpUri: docsUrl(code),
-        defaultConfiguration: { level: level(severity) },
-      })),
+      rules: catalogue.map(({ code, severity, summary }) => {
+        const docs = pages[code as FindingCode].docs.trim();
+        return {
+          id: code,
+          shortDescription: { text: summary },
+          help: { text: docs, markdown: docs },
+          helpUri: docsUrl(code),
+          defaultConfiguration: { level: level(severity) },
+        };
+      }),
     },
   };
 }
