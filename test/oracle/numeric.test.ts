@@ -4,10 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
-import { Reference } from "#shared/kernels/reference/reference.ts";
+import type { Backend } from "#shared/kernels/backend.ts";
 import { type Values, valuesOf } from "#shared/kernels/values.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { CHANNELS_FIRST } from "#shared/shape/tensor.ts";
+import { BACKENDS } from "../engine/backends.ts";
 import { distance, EngineModel, tableOf } from "../engine/model.ts";
 import { readRecords } from "./torch-model.ts";
 
@@ -34,16 +35,13 @@ function unpack({ shape, f32 }: Packed): Values {
   );
 }
 
-function run({ layer, args, tensors, unbatched }: NumericRecord): Values {
+function run({ layer, args, tensors, unbatched }: NumericRecord, backend: Backend): Values {
   const values = Object.fromEntries(Object.entries(tensors).map(([name, packed]) => [`layer.${name}`, unpack(packed)]));
   const model = new EngineModel();
   const input = model.input(values["layer.input"]!, { ...CHANNELS_FIRST, batched: unbatched !== true });
   model.add(layer, args, [input], "layer");
-  return model.run(tableOf(values), { backend: new Reference() })[0]!;
+  return model.run(tableOf(values), { backend })[0]!;
 }
-
-/** Relative to the greatest value. */
-const TOLERANCE = 1e-5;
 
 const more = process.env.TORCH_NUMERIC;
 const files = ["torch_numeric.jsonl.gz", ...(more === undefined ? [] : [pathToFileURL(more)])];
@@ -54,16 +52,20 @@ describe("oracle: numbers as PyTorch computes them", () => {
     for (const record of readRecords<NumericRecord>(file)) {
       byLayer.set(record.layer, [...(byLayer.get(record.layer) ?? []), record]);
     }
-    for (const [layer, records] of byLayer) {
-      it(`${layer}: ${records.length} records`, () => {
-        const wrong = records.flatMap((record) => {
-          const expected = unpack(record.output);
-          const actual = run(record);
-          assert.deepEqual(actual.dims, expected.dims, record.id);
-          const off = distance(actual.data, expected.data);
-          return off <= TOLERANCE ? [] : [`${record.id} ${JSON.stringify(record.args)}: off by ${off}`];
-        });
-        assert.deepEqual(wrong, []);
+    for (const { name, backend, tolerance } of BACKENDS) {
+      describe(name, () => {
+        for (const [layer, records] of byLayer) {
+          it(`${layer}: ${records.length} records`, () => {
+            const wrong = records.flatMap((record) => {
+              const expected = unpack(record.output);
+              const actual = run(record, backend);
+              assert.deepEqual(actual.dims, expected.dims, record.id);
+              const off = distance(actual.data, expected.data);
+              return off <= tolerance ? [] : [`${record.id} ${JSON.stringify(record.args)}: off by ${off}`];
+            });
+            assert.deepEqual(wrong, []);
+          });
+        }
       });
     }
   }
