@@ -14,6 +14,7 @@ import { distance, randomOf, randomValues } from "./model.ts";
 
 const reference = new Reference();
 const CLOSE = 1e-5;
+const WINOGRAD_CLOSE = 3e-5;
 
 /** One axis: a window that fits at least once, with cells added or cut off. */
 const axis: fc.Arbitrary<Placement> = fc
@@ -88,6 +89,58 @@ const convolutions: fc.Arbitrary<Case> = fc
     };
   });
 
+/** Fills in the numbers of a case. */
+function caseOf(
+  axes: readonly Placement[],
+  sizes: { readonly batch: number; readonly groups: number; readonly channels: number; readonly outputs: number },
+  rest: { readonly add: boolean; readonly activation: Pointwise | null; readonly seed: number },
+): Case {
+  const random = randomOf(rest.seed);
+  const { batch, groups, channels, outputs } = sizes;
+  const weight = randomValues([outputs, channels / groups, ...axes.map(({ kernel }) => kernel)], random);
+  const bias = randomValues([outputs], random);
+  const result = [batch, outputs, ...axes.map(({ output }) => output)];
+  return {
+    x: randomValues([batch, channels, ...axes.map(({ input }) => input)], random),
+    added: rest.add ? randomValues(result, random) : null,
+    convolution: { weight, bias, axes, groups, ...(rest.activation ? { activation: rest.activation } : {}) },
+  };
+}
+
+const depthwise: fc.Arbitrary<Case> = fc
+  .record({
+    axes: fc.array(axis, { minLength: 1, maxLength: 3 }),
+    channels: fc.integer({ min: 2, max: 13 }),
+    ...{ batch: fc.integer({ min: 1, max: 2 }), add: fc.boolean(), activation, seed: fc.integer() },
+  })
+  .filter(({ axes, channels }) => axes.reduce((all, { input, kernel }) => all * input * kernel, channels) < 3e6)
+  .map(({ axes, batch, channels, ...rest }) =>
+    caseOf(axes, { batch, groups: channels, channels, outputs: channels }, rest),
+  );
+
+const winograd: fc.Arbitrary<Case> = fc
+  .record({
+    size: fc.tuple(fc.integer({ min: 3, max: 24 }), fc.integer({ min: 3, max: 24 })),
+    pads: fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))),
+    ...{ channels: fc.integer({ min: 16, max: 40 }), outputs: fc.integer({ min: 16, max: 40 }) },
+    ...{ batch: fc.integer({ min: 1, max: 2 }), add: fc.boolean(), activation, seed: fc.integer() },
+  })
+  .map(({ size, pads, batch, channels, outputs, ...rest }) => {
+    const axes = size.map((input, index): Placement => {
+      const [padBefore, padAfter] = [pads[2 * index]!, pads[2 * index + 1]!];
+      return {
+        input,
+        output: input + padBefore + padAfter - 2,
+        kernel: 3,
+        stride: 1,
+        dilation: 1,
+        padBefore,
+        padAfter,
+      };
+    });
+    return caseOf(axes, { batch, groups: 1, channels, outputs }, rest);
+  });
+
 function describeCase({ x, convolution: { axes, weight, groups } }: Case): string {
   return JSON.stringify({ x: x.dims, weight: weight.dims, groups, axes });
 }
@@ -120,6 +173,59 @@ describe("engine: the fast backend", () => {
       { numRuns: 300 },
     );
   }).timeout(60_000);
+
+  it("convolves every channel on its own as the reference does", () => {
+    fc.assert(
+      fc.property(depthwise, (given) => {
+        const { x, added, convolution } = given;
+        const expected = reference.convolve(x, added ? { ...convolution, add: added } : convolution);
+        const far = distance(convolved(given).data, expected.data);
+        assert.ok(far <= CLOSE, `${far} away: ${describeCase(given)}`);
+      }),
+      { numRuns: 100 },
+    );
+  }).timeout(60_000);
+
+  it("filters with the fewest products as the reference does", () => {
+    fc.assert(
+      fc.property(winograd, (given) => {
+        const { x, added, convolution } = given;
+        const expected = reference.convolve(x, added ? { ...convolution, add: added } : convolution);
+        const far = distance(convolved(given).data, expected.data);
+        assert.ok(far <= WINOGRAD_CLOSE, `${far} away: ${describeCase(given)}`);
+      }),
+      { numRuns: 60 },
+    );
+  }).timeout(60_000);
+
+  for (const strange of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-42, 3e38]) {
+    it(`carries ${strange} as IEEE says, through every kernel`, () => {
+      const shapes = [
+        { channels: 32, outputs: 32, groups: 1 },
+        { channels: 3, outputs: 5, groups: 1 },
+        { channels: 6, outputs: 6, groups: 6 },
+      ];
+      for (const { channels, outputs, groups } of shapes) {
+        const random = randomOf(channels);
+        const x = randomValues([1, channels, 20, 20], random);
+        x.data[137] = strange;
+        const weight = randomValues([outputs, channels / groups, 3, 3], random);
+        const side = { input: 20, output: 20, kernel: 3, stride: 1, dilation: 1, padBefore: 1, padAfter: 1 };
+        const convolution = { weight, bias: null, axes: [side, side], groups };
+        const expected = reference.convolve(x, convolution);
+        const far = distance(convolved({ x, added: null, convolution }).data, expected.data);
+        assert.ok(far <= CLOSE, `${far} away`);
+        // A window over the padding never meets an infinite weight's zero times infinity.
+        weight.data[4] = strange;
+        const again = { ...convolution, weight: { ...weight } };
+        const far2 = distance(
+          convolved({ x, added: null, convolution: again }).data,
+          reference.convolve(x, again).data,
+        );
+        assert.ok(far2 <= CLOSE, `${far2} away`);
+      }
+    });
+  }
 
   it("leaves nothing behind but packed weights, and those until they are forgotten", () => {
     guarded.forgetWeights();

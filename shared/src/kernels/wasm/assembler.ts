@@ -151,6 +151,7 @@ export const f32x4 = {
   floor: (a: Operand): Code => instruction(simd(0x68), a),
   nearest: (a: Operand): Code => instruction(simd(0x6a), a),
   eq: (a: Operand, b: Operand): Code => instruction(simd(65), a, b),
+  ne: (a: Operand, b: Operand): Code => instruction(simd(66), a, b),
   lt: (a: Operand, b: Operand): Code => instruction(simd(67), a, b),
   gt: (a: Operand, b: Operand): Code => instruction(simd(68), a, b),
   le: (a: Operand, b: Operand): Code => instruction(simd(69), a, b),

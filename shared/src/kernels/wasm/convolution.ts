@@ -3,9 +3,18 @@ import { effectiveKernel, type Placement } from "../../shape/window.ts";
 import type { Convolution } from "../backend.ts";
 import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
+import { depthwiseKernel, packDepthwise } from "./depthwise.ts";
 import { type DirectGeometry, directKernel, directWeights, packBias, packDirect, type Tile } from "./direct.ts";
-import type { Packed } from "./packed.ts";
-import type { Margin, Size3, Strides, WasmTensor } from "./tensor.ts";
+import { type Margin, padded, type Size3, type Strides, type WasmTensor } from "./tensor.ts";
+import {
+  F2,
+  F4,
+  type Filtering,
+  packWinograd,
+  type WinogradGeometry,
+  winogradInput,
+  winogradOutput,
+} from "./winograd.ts";
 
 /** A convolution with everything about its axes in threes. */
 interface Geometry {
@@ -47,26 +56,167 @@ export function tileFor(core: Core, pixels: number, outputs: number): Tile {
   return { pixels, vectors: [8, 4, 3][pixels - 1]!, unroll: 1 };
 }
 
+/** Everything a convolution needs but the choice of a kernel. */
+interface Task {
+  readonly axes: Geometry["axes"];
+  readonly windows: Omit<Geometry, "axes">;
+  readonly dims: readonly number[];
+  readonly x: WasmTensor;
+  readonly convolution: Convolution<WasmTensor>;
+}
+
 /** See `Backend.convolve`. The weights are finite, no output size is 0, and kernels can apply the activation. */
 export function convolve(core: Core, x: WasmTensor, convolution: Convolution<WasmTensor>): WasmTensor {
   const dims = convolutionDims(x.dims, convolution);
-  const { weight, bias, groups, flipped = false, add, activation = null } = convolution;
   const { axes, ...windows } = geometryOf(convolution.axes);
-  const [out, channels] = weight.dims as [number, number];
-  const from = core.asPixels(x, marginOf(axes), true);
+  const task = { axes, windows, dims, x, convolution };
+  const isDepthwise = convolution.groups > 1 && convolution.groups === x.dims[1] && convolution.groups === dims[1];
+  if (isDepthwise) return depthwise(core, task);
+  const filtering = filteringFor(core, task);
+  return (filtering && winograd(core, task, filtering)) ?? direct(core, task);
+}
+
+/** Brings the operands into place: their strides, and the addresses of where a kernel starts. */
+function operands(
+  core: Core,
+  { axes, dims, x, convolution: { add } }: Task,
+  { margin = marginOf(axes), tight = false }: { readonly margin?: Margin; readonly tight?: boolean },
+) {
+  const from = core.asPixels(x, margin, tight);
   const added = add ? core.asPixels(add) : null;
   const y = core.image(dims);
   const to = core.asPixels(y);
-  const geometry: DirectGeometry = {
-    ...windows,
-    ...{ batch: dims[0]!, groups, channels, outputs: out / groups, activation, fused: core.fused },
-    ...{ x: stridesOf(from.form), y: stridesOf(to.form), add: added && stridesOf(added.form) },
-    tile: tileFor(core, product(windows.size), out / groups),
+  const { plane, row, pixel } = from.form;
+  // The first window may start in the margin.
+  const before = axes[0].padBefore * plane + axes[1].padBefore * row + axes[2].padBefore * pixel;
+  return {
+    y,
+    strides: { x: stridesOf(from.form), y: stridesOf(to.form), add: added && stridesOf(added.form) },
+    addresses: { x: from.address - 4 * before, y: to.address, add: added?.address ?? 0 },
   };
-  const packed = packedFor(core, geometry, { weight, bias, flipped });
-  const first = from.address - 4 * distance(axes, from.form);
-  core.run(directKernel(geometry), { ...packed, x: first, y: to.address, add: added?.address ?? 0 });
+}
+
+function direct(core: Core, task: Task): WasmTensor {
+  const { windows, dims, convolution } = task;
+  const { weight, bias, groups, flipped = false, activation = null } = convolution;
+  const { y, strides, addresses } = operands(core, task, { tight: true });
+  const [out, channels] = weight.dims as [number, number];
+  const geometry: DirectGeometry = {
+    ...{ ...windows, ...strides, batch: dims[0]!, groups, channels, outputs: out / groups, activation },
+    ...{ tile: tileFor(core, product(windows.size), out / groups), fused: core.fused },
+  };
+  const key = `direct ${groups} ${geometry.tile.vectors} ${flipped}`;
+  const packed = core.packed.get(weight, bias, key, directWeights(geometry), (weights, biases) => {
+    const taps = tapOrder(windows.kernel, flipped);
+    packDirect(weights, weight.data, geometry, { output: channels * taps.length, channel: taps.length, taps });
+    packBias(biases, bias?.data ?? null, geometry);
+  });
+  core.run(directKernel(geometry), { ...packed, ...addresses });
   return y;
+}
+
+function depthwise(core: Core, task: Task): WasmTensor {
+  const { windows, dims, convolution } = task;
+  const { weight, bias, groups: channels, flipped = false, activation = null } = convolution;
+  const { y, strides, addresses } = operands(core, task, {});
+  const geometry = { ...windows, ...strides, batch: dims[0]!, channels, activation, fused: core.fused };
+  const taps = tapOrder(windows.kernel, flipped);
+  const counts = { weight: taps.length * padded(channels), bias: padded(channels) };
+  const packed = core.packed.get(weight, bias, `depthwise ${flipped}`, counts, (weights, biases) => {
+    packDepthwise(weights, weight.data, channels, taps);
+    packBias(biases, bias?.data ?? null, { groups: 1, outputs: channels });
+  });
+  core.run(depthwiseKernel(geometry), { ...packed, ...addresses });
+  return y;
+}
+
+/** Bytes that V and M of one block of tiles take together. */
+const BLOCK = 2 ** 20;
+
+/** What a second does, about: operations, numbers that the transforms touch, bytes of weights that are read. */
+const SPEED = { operations: 45e9, transformed: 1.5e9, bytes: 12e9 };
+
+/** The minimal filtering that beats the direct kernel, if one does. */
+function filteringFor(core: Core, { windows, axes, convolution: { weight, groups } }: Task): Filtering | null {
+  const { kernel, stride, dilation, size } = windows;
+  const is3x3 = [axes[1], axes[2]].every((axis) => axis.kernel === 3 && axis.stride === 1 && axis.dilation === 1);
+  const isFlat = kernel[0] === 1 && stride[0] === 1 && dilation[0] === 1 && size[0] === 1 && axes[0].padBefore === 0;
+  const [outputs, channels] = weight.dims as [number, number];
+  if (core.exact || groups > 1 || !is3x3 || !isFlat || Math.min(outputs, channels) < 16) return null;
+  const seconds = (products: number, transformed: number, cells: number) =>
+    Math.max((2 * products) / SPEED.operations, (4 * cells * outputs * channels) / SPEED.bytes) +
+    transformed / SPEED.transformed;
+  let [best, least] = [null as Filtering | null, seconds(9 * size[1] * size[2] * outputs * channels, 0, 9)];
+  for (const filtering of [F2, F4]) {
+    const numbers = Math.ceil(size[1] / filtering.m) * Math.ceil(size[2] / filtering.m) * filtering.cells ** 2;
+    const needed = seconds(numbers * outputs * channels, numbers * (outputs + channels), filtering.cells ** 2);
+    if (needed < 0.9 * least) [best, least] = [filtering, needed];
+  }
+  return best;
+}
+
+/** Null where an output is not finite: what one cell holds must not reach its tile's other cells. */
+function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | null {
+  const { axes, windows, dims, convolution } = task;
+  const { weight, bias, flipped = false, activation = null } = convolution;
+  const { m, cells } = filtering;
+  const [, rows, columns] = windows.size;
+  const [outputs, channels] = weight.dims as [number, number];
+  const tiles = [Math.ceil(rows / m), Math.ceil(columns / m)] as const;
+  const { before } = marginOf(axes);
+  const after = (axis: 1 | 2) => Math.max(0, tiles[axis - 1]! * m + 2 - axes[axis].padBefore - axes[axis].input);
+  const margin: Margin = { before, after: [0, after(1), after(2)] };
+  const { y, strides, addresses } = operands(core, task, { margin });
+  const count = dims[0]! * tiles[0] * tiles[1];
+  const perTile = 4 * cells ** 2 * (padded(channels) + padded(outputs));
+  const most = Math.max(core.tile.pixels, Math.floor(BLOCK / perTile), Math.min(count, 48));
+  const block = Math.ceil(count / Math.ceil(count / most));
+  const geometry: WinogradGeometry = {
+    ...{ filtering, tiles, block, channels, outputs, activation, ...strides },
+    ...{ size: [rows, columns], fused: core.fused },
+  };
+  const product: DirectGeometry = {
+    ...{ batch: 1, groups: cells ** 2, channels, outputs, kernel: [1, 1, 1], stride: [1, 1, 1], dilation: [1, 1, 1] },
+    ...{ size: [1, 1, block], x: matrixStrides(block, channels), y: matrixStrides(block, outputs) },
+    ...{ add: null, activation: null, tile: tileFor(core, block, outputs), fused: core.fused },
+  };
+  const counts = { weight: directWeights(product).weight, bias: padded(outputs) + directWeights(product).bias };
+  const key = `winograd ${m} ${product.tile.vectors} ${flipped}`;
+  const packed = core.packed.get(weight, bias, key, counts, (weights, biases) => {
+    packWinograd(weights, weight.data, geometry, 4 * product.tile.vectors, tapOrder(windows.kernel, flipped));
+    packBias(biases, null, { groups: 1, outputs: 0 });
+    packBias(biases.subarray(0, padded(outputs)), bias?.data ?? null, { groups: 1, outputs });
+  });
+  const scratch = core.memory.allocate(64 + perTile * block);
+  try {
+    const [flag, v] = [scratch.address, scratch.address + 64];
+    const products = v + 4 * cells ** 2 * block * padded(channels);
+    core.memory.part(flag, 1).fill(0);
+    for (let first = 0; first < count; first += block) {
+      const noBias = packed.bias + 4 * padded(outputs);
+      core.run(winogradInput(geometry), { x: addresses.x, v, first, count });
+      core.run(directKernel(product), { x: v, weight: packed.weight, bias: noBias, y: products, add: 0 });
+      const { y: to, add } = addresses;
+      core.run(winogradOutput(geometry), { m: products, bias: packed.bias, y: to, add, first, count, flag });
+    }
+    if (core.memory.part(flag, 1)[0] === 0) return y;
+  } finally {
+    core.memory.release(scratch);
+  }
+  core.release(y);
+  return null;
+}
+
+/** The strides of matrices behind one another, each with a row per pixel and padded columns. */
+function matrixStrides(rows: number, columns: number): Strides {
+  const pixel = padded(columns);
+  return { pixel, row: rows * pixel, plane: rows * pixel, image: 0, group: rows * pixel };
+}
+
+/** The taps of a kernel in the order in which windows read them: backwards for one that is turned around. */
+function tapOrder(kernel: Size3, flipped: boolean): number[] {
+  const count = product(kernel);
+  return Array.from({ length: count }, (_, tap) => (flipped ? count - 1 - tap : tap));
 }
 
 function product(size: Size3): number {
@@ -75,24 +225,4 @@ function product(size: Size3): number {
 
 function stridesOf({ pixel, row, plane, image }: Strides): Strides {
   return { pixel, row, plane, image };
-}
-
-/** Floats from the cell that the first window starts at to the first pixel of the image. */
-function distance(axes: Geometry["axes"], { plane, row, pixel }: Strides): number {
-  return axes[0].padBefore * plane + axes[1].padBefore * row + axes[2].padBefore * pixel;
-}
-
-function packedFor(
-  core: Core,
-  geometry: DirectGeometry,
-  { weight, bias, flipped }: Required<Pick<Convolution, "weight" | "bias" | "flipped">>,
-): Packed {
-  const { weight: weightCount, bias: biasCount } = directWeights(geometry);
-  const cells = product(geometry.kernel);
-  const key = `direct ${geometry.groups} ${geometry.tile.vectors} ${flipped}`;
-  return core.packed.get(weight, bias, key, { weight: weightCount, bias: biasCount }, (weights, biases) => {
-    const taps = Array.from({ length: cells }, (_, tap) => (flipped ? cells - 1 - tap : tap));
-    packDirect(weights, weight.data, geometry, { output: geometry.channels * cells, channel: cells, taps });
-    packBias(biases, bias?.data ?? null, geometry);
-  });
 }

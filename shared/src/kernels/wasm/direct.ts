@@ -405,12 +405,15 @@ export function directKernel(given: DirectGeometry): Kernel<"x" | "weight" | "bi
       const group = f.let("i32", i32.rem(outer, groups));
       f.set(outer, i32.div(outer, groups));
       const [plane, image] = [f.let("i32", i32.rem(outer, planes)), f.let("i32", i32.div(outer, planes))];
-      const slab = (s: Strides, step: number, channel: Operand) =>
-        i32.add(i32.mul(image, 4 * s.image), i32.add(i32.mul(plane, 4 * step * s.plane), i32.mul(channel, 4)));
+      const slab = (s: Strides, step: number, groupStep: number) =>
+        i32.add(
+          i32.mul(image, 4 * s.image),
+          i32.add(i32.mul(plane, 4 * step * s.plane), i32.mul(group, 4 * (s.group ?? groupStep))),
+        );
       const base = {
-        x: f.let("i32", i32.add(addresses.x, slab(x, stride[0], i32.mul(group, channels)))),
-        y: f.let("i32", i32.add(addresses.y, slab(y, 1, i32.mul(group, outputs)))),
-        add: f.let("i32", add ? i32.add(addresses.add, slab(add, 1, i32.mul(group, outputs))) : 0),
+        x: f.let("i32", i32.add(addresses.x, slab(x, stride[0], channels))),
+        y: f.let("i32", i32.add(addresses.y, slab(y, 1, outputs))),
+        add: f.let("i32", add ? i32.add(addresses.add, slab(add, 1, outputs)) : 0),
       };
       const firstPanel = f.let("i32", i32.mul(panelUnit, unitPanels));
       const lastPanel = f.let("i32", i32.min(i32.add(firstPanel, unitPanels), panels.count));
@@ -451,7 +454,7 @@ export function directKernel(given: DirectGeometry): Kernel<"x" | "weight" | "bi
         });
       };
       // Behind the last channel of a pixel there may be the next pixel, or another group's channel.
-      const room = groups === 1 ? y.pixel : outputs;
+      const room = groups === 1 || y.group !== undefined ? y.pixel : outputs;
       const lastLanes = room >= 4 * Math.ceil(outputs / 4) ? 4 : outputs - 4 * (Math.ceil(outputs / 4) - 1);
       const narrow = () => overStrips(panels.rest, lastLanes);
       const wide = () => overStrips(tile.vectors, 4);

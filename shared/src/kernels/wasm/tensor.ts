@@ -25,6 +25,8 @@ export interface Strides {
   readonly row: number;
   readonly plane: number;
   readonly image: number;
+  /** Between groups, where they are not next to each other in a pixel. */
+  readonly group?: number;
 }
 
 /** An image as pixels. Fewer spatial axes than three: the first ones have one cell. */

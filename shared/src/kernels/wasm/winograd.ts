@@ -1,0 +1,329 @@
+/**
+ * Winograd's minimal filtering, F(m × m, 3 × 3): an output tile of m × m cells from an input tile of (m + 2)² cells with
+ * (m + 2)² multiplications per pair of channels, where the definition takes 9m².
+ *
+ *     V = Bᵀ x B        for each tile and input channel, a = m + 2 cells squared
+ *     U = G w Gᵀ        for each pair of channels, once
+ *     M = Σ V·U         over the input channels: a² products of matrices, tiles × channels
+ *     y = Aᵀ M A        for each tile and output channel
+ *
+ * Tiles are worked off in blocks, so that V and M of one block stay in the cache. The a² products are the direct kernel
+ * with as many groups. Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (2016); the matrices for
+ * m = 4 are those of its section 4.3, whose points 0, ±1, ±2 cost about four bits of the 24.
+ */
+import type { Pointwise } from "../backend.ts";
+import { applied } from "./activation.ts";
+import { type FunctionWriter, f32x4, i32, type Local, type Operand, v128 } from "./assembler.ts";
+import type { Kernel } from "./kernel.ts";
+import { padded, type Strides } from "./tensor.ts";
+
+type Matrix = readonly (readonly number[])[];
+
+/** F(m × m, 3 × 3). */
+export interface Filtering {
+  /** Output cells of a tile along one axis. */
+  readonly m: 2 | 4;
+  /** Input cells of a tile along one axis: m + 2. */
+  readonly cells: number;
+  /** Bᵀ, G and Aᵀ. */
+  readonly input: Matrix;
+  readonly weight: Matrix;
+  readonly output: Matrix;
+}
+
+export const F2: Filtering = {
+  m: 2,
+  cells: 4,
+  input: [
+    [1, 0, -1, 0],
+    [0, 1, 1, 0],
+    [0, -1, 1, 0],
+    [0, 1, 0, -1],
+  ],
+  weight: [
+    [1, 0, 0],
+    [1 / 2, 1 / 2, 1 / 2],
+    [1 / 2, -1 / 2, 1 / 2],
+    [0, 0, 1],
+  ],
+  output: [
+    [1, 1, 1, 0],
+    [0, 1, -1, -1],
+  ],
+};
+
+export const F4: Filtering = {
+  m: 4,
+  cells: 6,
+  input: [
+    [4, 0, -5, 0, 1, 0],
+    [0, -4, -4, 1, 1, 0],
+    [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0],
+    [0, 2, -1, -2, 1, 0],
+    [0, 4, 0, -5, 0, 1],
+  ],
+  weight: [
+    [1 / 4, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, -1 / 12, 1 / 6],
+    [0, 0, 1],
+  ],
+  output: [
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, -1, 2, -2, 0],
+    [0, 1, 1, 4, 4, 0],
+    [0, 1, -1, 8, -8, 1],
+  ],
+};
+
+export interface WinogradGeometry {
+  readonly filtering: Filtering;
+  /** Tiles down and across one image, and of one block. */
+  readonly tiles: readonly [number, number];
+  readonly block: number;
+  readonly channels: number;
+  readonly outputs: number;
+  /** Output cells of an image. */
+  readonly size: readonly [number, number];
+  readonly x: Strides;
+  readonly y: Strides;
+  readonly add: Strides | null;
+  readonly activation: Pointwise | null;
+  readonly fused: boolean;
+}
+
+/** Tiles of a unit of work. */
+const UNIT_TILES = 4;
+
+/** Multiplies matrices of constants with vectors. */
+class Combiner {
+  private readonly constants = new Map<number, Local>();
+
+  constructor(
+    private readonly f: FunctionWriter,
+    matrix: Matrix,
+    private readonly fused: boolean,
+  ) {
+    for (const factor of new Set(matrix.flat())) {
+      if (Math.abs(factor) > 1) this.constants.set(factor, f.let("v128", f32x4.constant(factor)));
+    }
+  }
+
+  /** Σ row[i]·inputs[i]. */
+  sum(row: readonly number[], inputs: readonly Local[]): Operand {
+    // Plain additions first, then subtractions, then products: the fewest instructions.
+    const terms = row.flatMap((factor, index) => (factor === 0 ? [] : [{ factor, input: inputs[index]! }]));
+    terms.sort((a, b) => Number(Math.abs(a.factor) > 1) - Number(Math.abs(b.factor) > 1) || b.factor - a.factor);
+    const [first, ...rest] = terms;
+    return rest.reduce<Operand>((sum, { factor, input }) => {
+      if (factor === 1) return f32x4.add(sum, input);
+      if (factor === -1) return f32x4.sub(sum, input);
+      const constant = this.constants.get(factor)!;
+      return this.fused ? f32x4.fusedMultiplyAdd(input, constant, sum) : f32x4.add(f32x4.mul(input, constant), sum);
+    }, first!.input);
+  }
+
+  /** matrix · square · matrixᵀ, by columns and then by rows: `read` gives a cell, `write` takes one. */
+  sandwich(
+    matrix: Matrix,
+    read: (row: number, column: number) => Operand,
+    write: (row: number, column: number, value: Local) => void,
+  ): void {
+    const cells = matrix[0]!.length;
+    const half = matrix.map(() => this.f.locals("v128", cells));
+    const line = this.f.locals("v128", cells);
+    for (let column = 0; column < cells; column++) {
+      for (const [row, vector] of line.entries()) this.f.set(vector, read(row, column));
+      for (const [row, factors] of matrix.entries()) this.f.set(half[row]![column]!, this.sum(factors, line));
+    }
+    const value = this.f.local("v128");
+    for (const [row, vectors] of half.entries()) {
+      for (const [column, factors] of matrix.entries()) {
+        this.f.set(value, this.sum(factors, vectors));
+        write(row, column, value);
+      }
+    }
+  }
+}
+
+/** Where a tile is: counted over all images, rows of tiles, and tiles in a row. */
+function placeOf(f: FunctionWriter, tile: Local, [down, across]: readonly [number, number]) {
+  const column = f.let("i32", i32.rem(tile, across));
+  const rows = f.let("i32", i32.div(tile, across));
+  return { column, row: f.let("i32", i32.rem(rows, down)), image: f.let("i32", i32.div(rows, down)) };
+}
+
+/** The frame of both transforms: over the tiles of a unit, counted in the block and in all. */
+function overTiles(
+  f: FunctionWriter,
+  { block }: WinogradGeometry,
+  unit: Local,
+  bounds: { readonly first: Local; readonly count: Local },
+  body: (inBlock: Local, tile: Local) => void,
+): void {
+  const inBlock = f.local("i32");
+  const from = f.let("i32", i32.mul(unit, UNIT_TILES));
+  const left = f.let("i32", i32.min(i32.sub(bounds.count, bounds.first), block));
+  const to = f.let("i32", i32.min(i32.add(from, UNIT_TILES), left));
+  const tile = f.local("i32");
+  f.range(inBlock, from, to, 1, () => {
+    f.set(tile, i32.add(bounds.first, inBlock));
+    body(inBlock, tile);
+  });
+}
+
+function codedKey(name: string, { filtering, ...rest }: WinogradGeometry): string {
+  return `winograd ${name} ${filtering.m} ${JSON.stringify(rest)}`;
+}
+
+/**
+ * V of one block: [cell][tile in block][channel]. `first` and `count` are numbers of tiles, not addresses. `x` is the
+ * address of the cell that the first tap of the first output reads; every tile has all its cells, in the margin if need be.
+ */
+export function winogradInput(geometry: WinogradGeometry): Kernel<"x" | "v" | "first" | "count"> {
+  const { filtering, tiles, block, channels, x, fused } = geometry;
+  const { m, cells } = filtering;
+  const stride = 4 * padded(channels);
+  return {
+    key: codedKey("input", { ...geometry, outputs: 0, y: x, add: null, activation: null }),
+    addresses: ["x", "v", "first", "count"],
+    units: Math.ceil(block / UNIT_TILES),
+    work: UNIT_TILES * cells * cells * channels * 8,
+    write(f, { x: base, v, first, count }, unit) {
+      const combiner = new Combiner(f, filtering.input, fused);
+      const [from, to, channel] = f.locals("i32", 3) as [Local, Local, Local];
+      overTiles(f, geometry, unit, { first, count }, (inBlock, tile) => {
+        const { image, row, column } = placeOf(f, tile, tiles);
+        const start = i32.add(i32.mul(row, 4 * m * x.row), i32.mul(column, 4 * m * x.pixel));
+        f.set(from, i32.add(i32.add(base, i32.mul(image, 4 * x.image)), start));
+        f.set(to, i32.add(v, i32.mul(inBlock, stride)));
+        f.range(channel, 0, stride, 16, () => {
+          combiner.sandwich(
+            filtering.input,
+            (r, c) => v128.load(from, 4 * (r * x.row + c * x.pixel)),
+            (r, c, value) => f.storeVector(to, value, (r * cells + c) * block * stride),
+          );
+          f.increase(from, 16);
+          f.increase(to, 16);
+        });
+      });
+    },
+  };
+}
+
+/**
+ * Outputs of one block from M: [cell][tile in block][output channel]. Cells beyond the edge are not stored. Sets the
+ * number at `flag` to 1 where an output is not finite: then a tile has spread a NaN over its neighbours.
+ */
+export function winogradOutput(
+  geometry: WinogradGeometry,
+): Kernel<"m" | "bias" | "y" | "add" | "first" | "count" | "flag"> {
+  const { filtering, tiles, block, outputs, size, y, add, activation, fused } = geometry;
+  const { m, cells } = filtering;
+  const stride = 4 * padded(outputs);
+  /** Cells of the last tile that exist. */
+  const [lastRows, lastColumns] = size.map((length) => length - m * (Math.ceil(length / m) - 1)) as [number, number];
+  return {
+    key: codedKey("output", { ...geometry, channels: 0, x: y }),
+    addresses: ["m", "bias", "y", "add", "first", "count", "flag"],
+    units: Math.ceil(block / UNIT_TILES),
+    work: UNIT_TILES * cells * cells * outputs * 8,
+    write(f, { m: products, bias, y: yBase, add: addBase, first, count, flag }, unit) {
+      const combiner = new Combiner(f, filtering.output, fused);
+      const activate = applied(f, activation);
+      const [from, to, added, channel] = f.locals("i32", 4) as [Local, Local, Local, Local];
+      const [zero, spread] = [f.let("v128", f32x4.constant(0)), f.let("v128", f32x4.constant(0))];
+      const biases = f.local("v128");
+      overTiles(f, geometry, unit, { first, count }, (inBlock, tile) => {
+        const { image, row, column } = placeOf(f, tile, tiles);
+        const place = (base: Local, s: Strides) =>
+          i32.add(
+            i32.add(base, i32.mul(image, 4 * s.image)),
+            i32.add(i32.mul(row, 4 * m * s.row), i32.mul(column, 4 * m * s.pixel)),
+          );
+        f.set(from, i32.add(products, i32.mul(inBlock, stride)));
+        f.set(to, place(yBase, y));
+        if (add) f.set(added, place(addBase, add));
+        const write = (rows: number, columns: number) =>
+          f.range(channel, 0, stride, 16, () => {
+            f.set(biases, v128.load(i32.add(bias, channel)));
+            combiner.sandwich(
+              filtering.output,
+              (r, c) => v128.load(from, (r * cells + c) * block * stride),
+              (r, c, value) => {
+                if (r >= rows || c >= columns) return;
+                f.set(value, f32x4.add(value, biases));
+                if (add) f.set(value, f32x4.add(value, v128.load(added, 4 * (r * add.row + c * add.pixel))));
+                f.set(spread, f32x4.add(spread, f32x4.mul(value, zero)));
+                activate?.(value);
+                f.storeVector(to, value, 4 * (r * y.row + c * y.pixel));
+              },
+            );
+            f.increase(from, 16);
+            f.increase(to, 16);
+            if (add) f.increase(added, 16);
+          });
+        const across = (rows: number) => {
+          if (lastColumns === m) write(rows, m);
+          else {
+            f.if(
+              i32.eq(column, tiles[1] - 1),
+              () => write(rows, lastColumns),
+              () => write(rows, m),
+            );
+          }
+        };
+        if (lastRows === m) across(m);
+        else {
+          f.if(
+            i32.eq(row, tiles[0] - 1),
+            () => across(lastRows),
+            () => across(m),
+          );
+        }
+      });
+      f.if(v128.anyTrue(f32x4.ne(spread, spread)), () => f.storeInteger(flag, 1));
+    },
+  };
+}
+
+/**
+ * U as the products read it: [cell][panel][channel][output in panel].
+ * @param source [output, channel, 3, 3]. @param taps where each of the nine taps is among a filter's numbers.
+ */
+export function packWinograd(
+  target: Float32Array,
+  source: Float32Array,
+  { filtering, channels, outputs }: Pick<WinogradGeometry, "filtering" | "channels" | "outputs">,
+  panel: number,
+  taps: readonly number[],
+): void {
+  const { weight: g, cells } = filtering;
+  const lanes = padded(outputs);
+  target.fill(0);
+  const half = new Float64Array(3 * cells);
+  for (let o = 0; o < outputs; o++) {
+    const first = o - (o % panel);
+    const width = Math.min(panel, lanes - first);
+    for (let c = 0; c < channels; c++) {
+      const filter = 9 * (o * channels + c);
+      for (let i = 0; i < cells; i++) {
+        const [g0, g1, g2] = g[i] as unknown as [number, number, number];
+        for (let j = 0; j < 3; j++) {
+          half[3 * i + j] =
+            g0 * source[filter + taps[j]!]! + g1 * source[filter + taps[3 + j]!]! + g2 * source[filter + taps[6 + j]!]!;
+        }
+      }
+      for (let i = 0; i < cells; i++) {
+        for (let j = 0; j < cells; j++) {
+          const [g0, g1, g2] = g[j] as unknown as [number, number, number];
+          const value = g0 * half[3 * i]! + g1 * half[3 * i + 1]! + g2 * half[3 * i + 2]!;
+          target[((i * cells + j) * lanes + first) * channels + c * width + (o - first)] = value;
+        }
+      }
+    }
+  }
+}
