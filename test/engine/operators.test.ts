@@ -2,16 +2,22 @@
 import assert from "node:assert/strict";
 import { EngineError } from "#shared/kernels/values.ts";
 import { operators } from "#shared/ops/index.ts";
-import { bidirectional, kerasOperators, timeDistributed } from "#shared/ops/keras.ts";
+import { kerasOperators } from "#shared/ops/keras.ts";
 import type { Operator } from "#shared/ops/op.ts";
 import { opaqueOp } from "#shared/ops/opaque.ts";
+import { bidirectional } from "#shared/ops/recurrent.ts";
+import { timeDistributed } from "#shared/ops/wrapped.ts";
 import { CHANNELS_LAST } from "#shared/shape/tensor.ts";
 import { EngineModel, RandomWeights, randomOf, randomValues } from "./model.ts";
 
 /** What has no arithmetic, and why. */
-const CANNOT = new Map([
+const CANNOT = new Map<string, RegExp>([
   ["Opaque", /nobody knows what it computes/],
   ["DeformableSampling", /the sizes of the maps that it samples are not in the graph/],
+  ...["ConvLSTM1d", "ConvLSTM2d", "ConvLSTM3d"].map((name) => [name, /sizes of a convolutional LSTM only/] as const),
+  ...["MultiHeadAttention", "Attention", "AdditiveAttention"].map(
+    (name) => [name, /sizes of this attention only/] as const,
+  ),
 ]);
 
 function check(op: Operator, keras: boolean): void {

@@ -6,7 +6,7 @@
  */
 import type { Finding, FindingCode, FindingData, Report } from "../ops/finding.ts";
 import { AT_TYPE, atInput } from "../ops/finding.ts";
-import { type Call, type Inference, type Operator, UNARY } from "../ops/op.ts";
+import { type Assumption, type Call, type Inference, type Operator, UNARY } from "../ops/op.ts";
 import { add as addDim, type Dim, mul, product } from "../shape/dim.ts";
 import type { Tensor } from "../shape/tensor.ts";
 import { spatialAxes, unknownLike } from "../shape/tensor.ts";
@@ -33,8 +33,8 @@ export interface NodeReport {
   readonly cost: Cost;
   /** Per spatial axis, outermost first; null: sees the whole input, or is not known. */
   readonly field: readonly Field[] | null;
-  /** Its sizes follow from an assumption about a layer nobody knows. */
-  readonly assumed?: true;
+  /** Its outputs follow from an assumption about a layer nobody knows. */
+  readonly assumed?: Assumption;
 }
 
 export interface ShapeReport {
@@ -66,8 +66,12 @@ export function infer(graph: Graph, preset: readonly Finding[] = []): ShapeRepor
 function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], findings: Finding[]): NodeReport {
   const op: Operator = node.op;
   const inputs = node.inputs.map((ref) => (ref ? outputOf(ref, reports) : null));
-  const assumed = node.inputs.some((ref) => ref && reports[ref.node]?.assumed) ? { assumed: true as const } : {};
-  const report: Report = (code, at, data) => findings.push({ ...finding(code, node.id, at, data), ...assumed });
+  const assumed = assumedOf(node, reports);
+  const report: Report = (code, at, data) => {
+    // What only the number of axes speaks against is no problem where nobody knows that number.
+    if (assumed === "rank" && code === "wrong-rank") return;
+    findings.push({ ...finding(code, node.id, at, data), ...(assumed ? { assumed: true } : {}) });
+  };
   const silent = (): NodeReport => ({ inputs, outputs: [], inference: null, cost: NO_COST, field: null });
 
   const arity = op.inputs ?? UNARY;
@@ -92,8 +96,18 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
     inference,
     cost: costOf(inference, node.tied === true),
     field: fieldOf(op, inference, node.inputs, tensors, reports),
-    ...(inference.assumed ? { assumed: true } : assumed),
+    ...assumption(inference.assumed ?? assumed),
   };
+}
+
+/** What is assumed of a node's inputs: the weaker word where they differ. */
+function assumedOf(node: Node, reports: readonly NodeReport[]): Assumption | undefined {
+  const words = node.inputs.map((ref) => (ref ? reports[ref.node]?.assumed : undefined));
+  return words.includes("rank") ? "rank" : words.find((word) => word !== undefined);
+}
+
+function assumption(assumed: Assumption | undefined): { readonly assumed?: Assumption } {
+  return assumed ? { assumed } : {};
 }
 
 export function finding<C extends FindingCode>(

@@ -1,29 +1,35 @@
 /**
  * Layers as Keras defines them, where no PyTorch operator says the same: normalisations over chosen axes, arithmetic that
- * aligns shapes without their batch, recurrent layers, and wrappers around a layer. No native file can name them.
+ * aligns shapes without their batch. No native file can name them.
  * Source: keras.layers, Keras 3. Axes count the batch as 0.
  */
 import type { Backend, Binary, Resident } from "../kernels/backend.ts";
 import type { Values } from "../kernels/values.ts";
-import { add, type Dim, isKnown, mul } from "../shape/dim.ts";
+import { compare, type Dim, exactQuotient, isKnown, product, unknown } from "../shape/dim.ts";
 import { type Tensor, tensor } from "../shape/tensor.ts";
 import { axisOf, countedAxis, withAxes } from "./axis.ts";
-import { AT_LAYER, atInput, atParam, type FindingData, type Report, SILENT } from "./finding.ts";
-import { ONES, XAVIER, ZEROS } from "./initial.ts";
+import { AT_LAYER, atInput, atParam, type Report } from "./finding.ts";
+import { reshaped } from "./image.ts";
+import { ONES, ZEROS } from "./initial.ts";
+import { kerasAttentionOps } from "./keras-attention.ts";
 import { linear } from "./linear.ts";
 import { broadcast, combined } from "./merge.ts";
 import { normalizedGroups } from "./norm.ts";
+import { type AffineValues, defineOp, type Operator, type WeightSpec, type WeightsOnly } from "./op.ts";
 import {
-  type AffineValues,
-  type Call,
-  defineOp,
-  type Execution,
-  type Inference,
-  type Operator,
-  type WeightSpec,
-  type WeightsOnly,
-} from "./op.ts";
-import { absent, bool, int, number, oneOf, oneOrMore, optional, type Param, required } from "./param.ts";
+  bool,
+  int,
+  listOf,
+  number,
+  oneOf,
+  oneOrMore,
+  optional,
+  orNull,
+  type Param,
+  type ParamType,
+  required,
+} from "./param.ts";
+import { recurrentOps } from "./recurrent.ts";
 import { tapsFor } from "./taps.ts";
 
 const axisList: Param<readonly number[]> = optional(
@@ -440,259 +446,28 @@ const embedding = defineOp({
   example: { attrs: { input_dim: 100, output_dim: 16 }, inputs: [[1, 20]], output: [1, 20, 16] },
 });
 
-interface RecurrentAttrs {
-  readonly units: number;
-  readonly return_sequences: boolean;
-  readonly return_state: boolean;
-  readonly use_bias: boolean;
-  readonly reset_after: boolean;
-}
+/** The written size that stands for what is left; null in a file says that nobody knows it. */
+const openSize: ParamType<number | null> = orNull(int(-1));
 
-/** What one step of a recurrent layer reads: the step's part that comes from the input, and the states before it. */
-interface CellStep {
-  readonly backend: Backend;
-  readonly attrs: RecurrentAttrs;
-  /** [batch, gates·units]: the input times its kernel. */
-  readonly fromInput: Resident;
-  readonly states: readonly Resident[];
-  /** Gate `index` of a [batch, gates·units] tensor. */
-  gate(of: Resident, index: number): Resident;
-  /** A state times the recurrent kernel of gates [first, end), with a bias where the cell has one there. */
-  fromState(state: Resident, first: number, end: number): Resident;
-}
-
-/** Keras's cells with their default activations; each gives the new states, the first of which is the output. */
-const CELLS = {
-  SimpleRNN({ backend, fromInput, states: [h], fromState }: CellStep): readonly Resident[] {
-    return [backend.unary(backend.binary("add", fromInput, fromState(h!, 0, 1)), { kind: "tanh" })];
+const reshapeAll = defineOp({
+  name: "ReshapeAll",
+  summary: "Gives a tensor other axes, the batch among them, as functions do and layers do not.",
+  params: { shape: required(listOf(openSize), "All sizes; −1 stands for what is left.") },
+  infer({ attrs, inputs }) {
+    const input = inputs[0]!;
+    const given = product(
+      attrs.shape.filter((size) => size !== -1).map((size) => size ?? unknown("it is not written")),
+    );
+    const left = exactQuotient(product(input.dims), given) ?? unknown("what is left over the sizes given");
+    const dims = attrs.shape.map((size): Dim => (size === -1 ? left : (size ?? unknown("it is not written"))));
+    const keepsBatch = dims[0] !== undefined && compare(dims[0], input.dims[0] ?? 1) === "equal";
+    return { outputs: [withAxes(input, dims, keepsBatch)] };
   },
-  GRU({ backend, attrs, fromInput, states: [h], gate, fromState }: CellStep): readonly Resident[] {
-    const sum = (a: Resident, b: Resident) => backend.binary("add", a, b);
-    const product = (a: Resident, b: Resident) => backend.binary("multiply", a, b);
-    const gates = fromState(h!, 0, 2);
-    const [update, reset] = [0, 1].map((index) =>
-      backend.unary(sum(gate(fromInput, index), gate(gates, index)), { kind: "sigmoid" }),
-    ) as [Resident, Resident];
-    const recurrent = attrs.reset_after ? product(reset, fromState(h!, 2, 3)) : fromState(product(reset, h!), 2, 3);
-    const candidate = backend.unary(sum(gate(fromInput, 2), recurrent), { kind: "tanh" });
-    return [
-      sum(product(update, h!), product(backend.unary(update, { kind: "affine", scale: -1, shift: 1 }), candidate)),
-    ];
-  },
-  LSTM({ backend, fromInput, states: [h, carry], gate, fromState }: CellStep): readonly Resident[] {
-    const all = backend.binary("add", fromInput, fromState(h!, 0, 4));
-    const [input, forget, candidate, output] = (["sigmoid", "sigmoid", "tanh", "sigmoid"] as const).map((kind, index) =>
-      backend.unary(gate(all, index), { kind }),
-    ) as [Resident, Resident, Resident, Resident];
-    const kept = backend.binary("multiply", forget, carry!);
-    const next = backend.binary("add", kept, backend.binary("multiply", input, candidate));
-    return [backend.binary("multiply", output, backend.unary(next, { kind: "tanh" })), next];
-  },
-};
-
-/** Columns [first, end) of a matrix, as rows: what `Backend.linear` takes. */
-function turned({ dims, data }: Values, first: number, end: number): Values {
-  const [rows, columns] = dims as [number, number];
-  const result = new Float32Array((end - first) * rows);
-  for (let at = 0; at < result.length; at++) result[at] = data[(at % rows) * columns + first + Math.floor(at / rows)]!;
-  return { dims: [end - first, rows], data: result };
-}
-
-/** Runs a cell over the steps of [batch, steps, features]. */
-function runCell(
-  backend: Backend,
-  execution: Execution<RecurrentAttrs>,
-  cell: (step: CellStep) => readonly Resident[],
-): readonly Resident[] {
-  const { attrs, inputs, inference, weight, derived } = execution;
-  const [batch, steps] = inputs[0]!.dims as [number, number];
-  const { units } = attrs;
-  const kernel = weight("kernel");
-  const width = kernel.dims[1]!;
-  const bias = attrs.use_bias ? weight("bias") : null;
-  /** Row 0 of the bias goes with the input, row 1 of GRU's with the state. */
-  const biasOf = (row: number, first: number, end: number) => {
-    if (!bias || (row + 1) * width > bias.data.length) return null;
-    const part = bias.data.subarray(row * width + first * units, row * width + end * units);
-    return derived(`bias ${row} ${first}`, () => ({ dims: [part.length], data: part.slice() }));
-  };
-  const input = derived("turned kernel", () => turned(kernel, 0, width));
-  const whole = backend.linear(inputs[0]!, { weight: input, bias: biasOf(0, 0, width / units) });
-  const gate = (of: Resident, index: number) => backend.slice(of, 1, index * units, units, 1);
-  const fromState = (state: Resident, first: number, end: number) => {
-    const recurrent = () => turned(weight("recurrent_kernel"), first * units, end * units);
-    return backend.linear(state, { weight: derived(`turned ${first}`, recurrent), bias: biasOf(1, first, end) });
-  };
-  const start = backend.enter({ dims: [batch, units], data: new Float32Array(batch * units) });
-  let states: readonly Resident[] = [start, start];
-  const outputs: Resident[] = [];
-  for (let at = 0; at < steps; at++) {
-    const fromInput = backend.reshape(backend.slice(whole, 1, at, 1, 1), [batch, width]);
-    states = cell({ backend, attrs, fromInput, states, gate, fromState });
-    if (attrs.return_sequences) outputs.push(backend.reshape(states[0]!, [batch, 1, units]));
-  }
-  const output = attrs.return_sequences ? backend.concat(outputs, 1) : states[0]!;
-  return [output, ...states].slice(0, inference.outputs.length);
-}
-
-/** @param gates how many matrices the cell has; GRU's bias is doubled where it resets after the product. */
-function recurrent(name: keyof typeof CELLS, gates: number, summary: string): Operator {
-  return defineOp({
-    name,
-    summary,
-    params: {
-      units: required(int(1), "Size of the state."),
-      return_sequences: optional(bool, false, "Gives the state of every step."),
-      return_state: optional(bool, false, "Gives the last state too."),
-      use_bias: optional(bool, true, "Adds a learned bias."),
-      reset_after: optional(bool, true, "GRU only: the reset gate acts after the product, with a bias of its own."),
-    },
-    infer({ attrs, inputs, report }): Inference {
-      const input = inputs[0]!;
-      if (input.dims.length !== 3) {
-        report("wrong-rank", AT_LAYER, { input, expected: "3 axes: batch, steps and features" });
-        return { outputs: [] };
-      }
-      const [batch, steps, features] = input.dims as [Dim, Dim, Dim];
-      const { units } = attrs;
-      const state = withAxes(input, [batch, units], true);
-      const output = attrs.return_sequences ? withAxes(input, [batch, steps, units], true) : state;
-      const states = attrs.return_state ? new Array<Tensor>(name === "LSTM" ? 2 : 1).fill(state) : [];
-      const weights: WeightSpec[] = [
-        { name: "kernel", dims: [features, gates * units], trainable: true, initial: XAVIER },
-        { name: "recurrent_kernel", dims: [units, gates * units], trainable: true, initial: XAVIER },
-      ];
-      const biases = name === "GRU" && attrs.reset_after ? [2, gates * units] : [gates * units];
-      if (attrs.use_bias) weights.push({ name: "bias", dims: biases, trainable: true, initial: ZEROS });
-      const macs = mul(steps, mul(gates * units, add(features, units)));
-      return { outputs: [output, ...states], weights, macs };
-    },
-    recover: () => ({ outputs: [] }),
-    field: "all",
-    run: (backend, execution) => runCell(backend, execution, CELLS[name]),
-    example: { attrs: { units: 8 }, inputs: [[1, 20, 16]], output: [1, 8] },
-  });
-}
-
-/** A layer that Keras gives to inputs of one rank only. */
-export function ranked(inner: Operator, rank: number): Operator {
-  return {
-    ...inner,
-    infer(call) {
-      const input = call.inputs[0]!;
-      if (input.dims.length === rank) return inner.infer(call);
-      call.report("wrong-rank", AT_LAYER, { input, expected: `${rank} axes` });
-      return { outputs: [] };
-    },
-  };
-}
-
-/** A pooling layer as Keras has it: where no window fits it refuses, though PyTorch gives an empty output. */
-export function neverEmpty(inner: Operator): Operator {
-  return {
-    ...inner,
-    infer(call) {
-      const report: Report = (code, at, data) =>
-        code === "empty-output"
-          ? call.report("empty-output", at, { ...(data as FindingData["empty-output"]), fatal: true })
-          : call.report(code, at, data);
-      return inner.infer({ ...call, report });
-    },
-  };
-}
-
-/** Applies a layer to every step along axis 1 by itself. Source: keras.layers.TimeDistributed. */
-export function timeDistributed(inner: Operator): Operator {
-  const { params, example } = inner;
-  return defineOp({
-    params,
-    example,
-    name: `TimeDistributed(${inner.name})`,
-    summary: `${inner.summary} Applied to every step along axis 1.`,
-    infer(call: Call<any>): Inference {
-      const input = call.inputs[0]!;
-      const [batch, steps, ...rest] = input.dims;
-      if (batch === undefined || steps === undefined || rest.length === 0) {
-        call.report("wrong-rank", AT_LAYER, { input, expected: "at least 3 axes: batch, steps and more" });
-        return { outputs: [] };
-      }
-      const inference = inner.infer({ ...call, inputs: [tensor([batch, ...rest], input.layout)] });
-      const outputs = inference.outputs.map(({ dims, layout }) => tensor([dims[0]!, steps, ...dims.slice(1)], layout));
-      const { macs, weights } = inference;
-      return { outputs, ...(weights ? { weights } : {}), ...(macs === undefined ? {} : { macs: mul(steps, macs) }) };
-    },
-    recover: () => ({ outputs: [] }),
-    field: "all",
-    run(backend, execution: Execution<any>) {
-      const { dims } = execution.inputs[0]!;
-      const [batch, steps, ...rest] = dims as [number, number];
-      // Every step is a sample of its own.
-      const merged = [batch * steps, ...rest];
-      const shapes = [tensor(merged, execution.shapes[0]!.layout)];
-      const call = { attrs: execution.attrs, inputs: shapes, report: SILENT, flattenedFrom: () => undefined };
-      const inputs = [backend.reshape(execution.inputs[0]!, merged)];
-      const results = inner.run(backend, { ...execution, inputs, shapes, inference: inner.infer(call) });
-      return results.map((result) => backend.reshape(result, [batch, steps, ...result.dims.slice(1)]));
-    },
-  });
-}
-
-/** The steps of [batch, steps, …] in reverse. */
-function backwards(backend: Backend, x: Resident): Resident {
-  const steps = x.dims[1]!;
-  return backend.slice(x, 1, steps - 1, steps, -1);
-}
-
-const MERGED = {
-  concat: (backend: Backend, both: readonly Resident[]) => [backend.concat(both, both[0]!.dims.length - 1)],
-  sum: (backend: Backend, both: readonly Resident[]) => combined(backend, both, "add"),
-  mul: (backend: Backend, both: readonly Resident[]) => combined(backend, both, "multiply"),
-  ave: (backend: Backend, both: readonly Resident[]) => combined(backend, both, "add", true),
-};
-
-/** Runs a recurrent layer forwards and backwards. Source: keras.layers.Bidirectional. */
-export function bidirectional(inner: Operator): Operator {
-  return defineOp({
-    ...inner,
-    name: `Bidirectional(${inner.name})`,
-    summary: `${inner.summary} Forwards and backwards.`,
-    params: { ...inner.params, merge_mode: absent(oneOf("concat", "sum", "mul", "ave"), "How both directions merge.") },
-    infer(call: Call<any>): Inference {
-      const once = inner.infer(call);
-      const { merge_mode: mode } = call.attrs as { merge_mode: string | null };
-      const [first, ...states] = once.outputs;
-      if (!first) return { outputs: [] };
-      const merged = mode === "concat" ? [joined(first)] : mode === null ? [first, first] : [first];
-      const weights = ["forward", "backward"].flatMap((way) =>
-        (once.weights ?? []).map((weight) => ({ ...weight, name: `${way}.${weight.name}` })),
-      );
-      return { outputs: [...merged, ...states, ...states], weights, macs: mul(2, once.macs ?? 0) };
-    },
-    run(backend, execution: Execution<any>) {
-      const call = { attrs: execution.attrs, inputs: execution.shapes, report: SILENT, flattenedFrom: () => undefined };
-      const inference = inner.infer(call);
-      const way = (name: string, x: Resident) =>
-        inner.run(backend, {
-          ...execution,
-          inputs: [x],
-          inference,
-          weight: (weight) => execution.weight(`${name}.${weight}`),
-          derived: (part, make) => execution.derived(`${name} ${part}`, make),
-        });
-      const x = execution.inputs[0]!;
-      const [forward, ...forwardStates] = way("forward", x);
-      const [last, ...backwardStates] = way("backward", backwards(backend, x));
-      const backward = last!.dims.length === 3 ? backwards(backend, last!) : last!;
-      const { merge_mode: mode } = execution.attrs as { readonly merge_mode: keyof typeof MERGED | null };
-      const outputs = mode === null ? [forward!, backward] : MERGED[mode](backend, [forward!, backward]);
-      return [...outputs, ...forwardStates, ...backwardStates];
-    },
-  });
-}
-
-function joined(once: Tensor): Tensor {
-  return tensor([...once.dims.slice(0, -1), mul(2, once.dims.at(-1)!)], once.layout);
-}
+  recover: () => ({ outputs: [] }),
+  field: "all",
+  run: reshaped,
+  example: { attrs: { shape: [-1, 4] }, inputs: [[1, 4, 8, 8]], output: [64, 4] },
+});
 
 /** Reads the values under another order of axes: what a layer's own data_format does. */
 export const relayout = defineOp({
@@ -728,9 +503,9 @@ export const kerasOperators: ReadonlyMap<string, Operator> = new Map(
     dense,
     centerCrop,
     embedding,
-    recurrent("SimpleRNN", 1, "A recurrent layer."),
-    recurrent("GRU", 3, "A gated recurrent layer."),
-    recurrent("LSTM", 4, "A long short-term memory layer."),
     relayout,
+    reshapeAll,
+    ...recurrentOps,
+    ...kerasAttentionOps,
   ].map((op) => [op.name, op]),
 );

@@ -28,6 +28,8 @@ export interface Call<A> {
   flattenedFrom(index: number): Tensor | undefined;
 }
 
+export type Assumption = "sizes" | "rank";
+
 /** The geometry record of one call: shapes, cost, receptive field, hover and kernels all read this. */
 export interface Inference {
   readonly outputs: readonly Tensor[];
@@ -36,8 +38,8 @@ export interface Inference {
   readonly weights?: readonly WeightSpec[];
   /** Multiply-accumulates for one sample (batch counted as 1). Absent means none. */
   readonly macs?: Dim;
-  /** The outputs are what such a layer usually gives, not what it is known to give. */
-  readonly assumed?: true;
+  /** The outputs are what such a layer usually gives, not what it is known to give: their sizes, or the mere number of axes. */
+  readonly assumed?: Assumption;
 }
 
 /** One execution of an operator: what it was inferred from, every size a number, and the values. */

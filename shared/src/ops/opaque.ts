@@ -26,10 +26,10 @@ export const opaqueOp = defineOp({
   infer({ attrs, inputs: [input] }) {
     if (attrs.outputs) return { outputs: [attrs.outputs] };
     if (input && typeof attrs.channels === "number" && channelAxis(input) >= 0) {
-      return { outputs: [withDims(input, new Map([[channelAxis(input), attrs.channels]]))], assumed: true };
+      return { outputs: [withDims(input, new Map([[channelAxis(input), attrs.channels]]))], assumed: "sizes" };
     }
     const why = attrs.type === null ? "the layer is not known" : `the layer ${attrs.type} is not known`;
-    return { outputs: input ? [unknownLike(input, why)] : [] };
+    return { outputs: input ? [unknownLike(input, why)] : [], assumed: "rank" };
   },
   field: "all",
   run: (_, { cannot }) => cannot("nobody knows what it computes"),

@@ -7,14 +7,16 @@ import type { ShapeReport } from "#shared/graph/infer.ts";
 import { AT_TYPE, atParam, atRange, type Range } from "#shared/ops/finding.ts";
 import { relayout } from "#shared/ops/keras.ts";
 import type { Plain } from "#shared/ops/param.ts";
+import { calledWith, timeDistributed } from "#shared/ops/wrapped.ts";
 import { type Dim, symbol } from "#shared/shape/dim.ts";
 import { CHANNELS_FIRST, CHANNELS_LAST, type Layout, type Tensor } from "#shared/shape/tensor.ts";
-import { plain, type Tree } from "../../syntax/tree.ts";
+import { get, plain, type Tree } from "../../syntax/tree.ts";
 import { bareOrigin, GraphBuilder } from "../builder.ts";
 import type { Context, Lowered } from "../dialect.ts";
 import { wishOf } from "../directive.ts";
+import type { Step } from "./binding.ts";
 import { type Arg, Config } from "./config.ts";
-import { bindings, type Step } from "./layers.ts";
+import { bindingOf, bindings, isOfKeras } from "./layers.ts";
 import { type LayerTree, type ModelTree, modelIn, readModel, type Source } from "./topology.ts";
 import { type Declared, staleShapes, wrongWeights } from "./weights.ts";
 
@@ -22,6 +24,12 @@ import { type Declared, staleShapes, wrongWeights } from "./weights.ts";
 const MAX_DEPTH = 32;
 
 const ASSUMED = "keep the number of axes and nothing else";
+
+/** Arguments that steer a layer and are no data: masks, states to start from. */
+const BESIDE = /(?:^|_)mask$|^(?:initial_state|constants|training)$/;
+
+/** Layers that read one sequence; what else stands in their list are the states to start from. */
+const WITH_STATES = /^(?:Bidirectional|RNN|(?:SimpleRNN|(?:CuDNN|Unified)?(?:GRU|LSTM)|ConvLSTM\dD)(?:V\d)?)$/;
 
 /** Outputs by call of a layer; null where a call could not be lowered. */
 type Calls = Map<string, readonly (Ref | null)[]>;
@@ -46,6 +54,9 @@ class Lowering {
   private layout: Layout = CHANNELS_LAST;
   /** Nodes whose output is laid out by a layer's own data_format. */
   private readonly relaid = new Map<number, "first" | "last">();
+  private readonly opaque = new Set<number>();
+  /** How many TimeDistributed stand around the layers that are being lowered. */
+  private timed = 0;
 
   constructor(private readonly context: Context) {}
 
@@ -76,7 +87,7 @@ class Lowering {
     let previous: readonly (Ref | null)[] = given ?? [];
     const [first] = model.layers;
     if (given === null && first && first.className !== "InputLayer") {
-      const declared = shapeOf(first.config) ?? shapeOf(model.config);
+      const declared = declaredInput(model, 0);
       const asked = wishOf(this.context).input;
       const sizes = declared ?? (asked && [null, ...asked]);
       previous = [sizes ? this.graph.addInput("input", this.inputTensor(sizes, ""), first.typeRange) : null];
@@ -102,9 +113,9 @@ class Lowering {
       const { layer, call, index } = task;
       const key = keyOf({ layer: layer.name, call });
       if (calls.has(key)) continue;
-      const sources = layer.calls[call] ?? [];
-      const inputs = sources.map((source) => calls.get(keyOf(source))?.[source.output] ?? null);
-      const place = { index, inputs, sources, path, depth, tied: tied || call > 0, first: call === 0 };
+      const sources = layer.calls[call]?.sources ?? [];
+      const inputs = sources.map((source) => this.outputAt(calls, source));
+      const place = { index, inputs, sources, path, depth, tied: tied || call > 0, first: call === 0, call };
       calls.set(key, this.lowerCall(layer, place));
     }
     const names = new Set(model.layers.map(({ name }) => name));
@@ -115,13 +126,14 @@ class Lowering {
       }
     }
     const last = model.layers.at(-1);
-    const outputs = model.outputs.map((source) => calls.get(keyOf(source))?.[source.output] ?? null);
+    const outputs = model.outputs.map((source) => this.outputAt(calls, source));
     return outputs.length > 0 || !last ? outputs : (calls.get(keyOf({ layer: last.name, call: 0 })) ?? []);
   }
 
   private references(model: ModelTree) {
     const { report } = this.graph;
-    return [...model.layers.flatMap(({ calls }) => calls), model.inputs, model.outputs].map((sources) => ({
+    const called = model.layers.flatMap(({ calls }) => calls.map(({ sources }) => sources));
+    return [...called, model.inputs, model.outputs].map((sources) => ({
       sources,
       report,
     }));
@@ -134,6 +146,14 @@ class Lowering {
         path: tasks.slice(0, 8).map(({ layer }) => layer.name),
       });
     }
+  }
+
+  /** An output of a call. Operators have as many as inference finds, so that only those of models are counted here. */
+  private outputAt(calls: Calls, source: Source): Ref | null {
+    const outputs = calls.get(keyOf(source)) ?? [];
+    const [only] = outputs;
+    if (outputs.length !== 1 || !only || source.output === 0) return outputs[source.output] ?? null;
+    return { node: only.node, output: this.opaque.has(only.node) ? 0 : source.output };
   }
 
   // ---- one layer ----
@@ -166,21 +186,39 @@ class Lowering {
       return [sizes ? this.graph.addInput(layer.name, this.inputTensor(sizes, layer.name), layer.typeRange) : null];
     }
     const nested = place.depth < MAX_DEPTH ? readModel(layer.tree) : null;
-    if (nested) return this.lowerModel(nested, place.inputs, scope, place.depth + 1, place.tied);
+    if (nested) return this.lowerModel(nested, dataOf(place).data, scope, place.depth + 1, place.tied);
     const config = new Config(layer.config);
-    const steps = bindings[layer.className]?.(config) ?? [];
+    if (layer.className === "TimeDistributed" && place.depth < MAX_DEPTH) {
+      const inner = readModel(get(layer.config, "layer"));
+      if (inner) return this.lowerTimed(inner, dataOf(place).data, scope, place);
+    }
+    const steps = bindingOf(layer.className, layer.tree)?.(config, layer.calls[place.call ?? 0]?.tree) ?? [];
     if (steps.length === 0) return [this.lowerOpaque(layer, config, place, scope)];
     this.noteDeclared(config, place);
-    let inputs = this.inLayout(config.channels, place.inputs, layer, scope);
+    const { data, beside } = dataOf(place, layer.className);
+    let inputs = this.inLayout(config.channels, data, layer, scope);
     let output: Ref | null = null;
-    for (const [index, step] of steps.entries()) {
-      const at = index === 0 ? scope : `${scope}.${step.op.name.toLowerCase()}`;
-      output = this.lowerStep(step, layer, { ...place, inputs }, at);
+    for (const [index, { op, args }] of steps.entries()) {
+      const at = index === 0 ? scope : `${scope}.${op.name.toLowerCase()}`;
+      const called = index === 0 && beside.length > 0 ? { op: calledWith(op, inputs.length), args } : { op, args };
+      output = this.lowerStep(called, layer, { ...place, inputs: index === 0 ? [...inputs, ...beside] : inputs }, at);
       inputs = [output];
     }
     if (output && config.channels) this.relaid.set(output.node, config.channels);
-    const [final] = this.inLayout(this.layout.channels, [output], layer, scope);
-    return outputsOf(final ?? null, steps);
+    return this.inLayout(this.layout.channels, [output], layer, scope);
+  }
+
+  /** A model that is applied to every step by itself: each of its operators is. */
+  private lowerTimed(
+    model: ModelTree,
+    inputs: readonly (Ref | null)[],
+    scope: string,
+    { depth, tied }: CallPlace,
+  ): readonly (Ref | null)[] {
+    this.timed++;
+    const outputs = this.lowerModel(model, inputs, scope, depth + 1, tied);
+    this.timed--;
+    return outputs;
   }
 
   /** Keeps a declared shape for review where layers of the file give the input. */
@@ -188,7 +226,7 @@ class Lowering {
     const shape = shapeOf(config.tree);
     const entry = config.arg("batch_input_shape", "input_shape")?.entry;
     const isGiven = inputs.length === 1 && (index > 0 || sources.length > 0) && first && !tied;
-    if (!shape || !entry || !isGiven) return;
+    if (!shape || !entry || !isGiven || this.timed > 0) return;
     this.declared.push({ node: this.graph.next, shape: this.inputTensor(shape, ""), range: entry.value.range });
   }
 
@@ -225,12 +263,9 @@ class Lowering {
     }
     const inputs = place.sources.map((source) => source.range);
     const origin: Origin = { layer: layer.tree.range, type: layer.typeRange, params, inputs };
-    return this.graph.addOperator(
-      step.op,
-      written,
-      { inputs: place.inputs, scope, origin },
-      { failed, tied: place.tied },
-    );
+    let { op } = step;
+    for (let around = 0; around < this.timed; around++) op = timeDistributed(op);
+    return this.graph.addOperator(op, written, { inputs: place.inputs, scope, origin }, { failed, tied: place.tied });
   }
 
   /** Lambda layers and classes of the user's own: only a written output_shape says what they do. */
@@ -241,12 +276,16 @@ class Lowering {
     const node = this.graph.next;
     const inputs = place.sources.map((source) => source.range);
     const origin: Origin = { layer: layer.tree.range, type: layer.typeRange, params: new Map(), inputs };
-    if (place.first && !place.tied)
+    if (place.first && !place.tied) {
+      const ofFramework = isOfKeras(layer.className, layer.tree);
       this.graph.reportOf(node)("opaque-layer", AT_TYPE, {
         type: layer.className,
         assumed: declared ? "give its output_shape" : ASSUMED,
-        candidates: Object.keys(bindings),
+        candidates: ofFramework ? [] : Object.keys(bindings),
+        ofFramework,
       });
+    }
+    this.opaque.add(node);
     return this.graph.addOpaque(layer.className, { inputs: place.inputs, scope, origin }, declared);
   }
 
@@ -271,6 +310,27 @@ interface CallPlace {
   readonly tied: boolean;
   /** The first call of its layer: the one whose sizes are shown. */
   readonly first: boolean;
+  /** Which call of the layer it is, in models that wire their layers. */
+  readonly call?: number;
+}
+
+/** The inputs that a layer computes with, and those that only steer it: masks, states to start from. */
+function dataOf({ inputs, sources }: CallPlace, className = "") {
+  const isBeside = (index: number) =>
+    BESIDE.test(sources[index]?.keyword ?? "") || (index > 0 && WITH_STATES.test(className));
+  return {
+    data: inputs.filter((_, index) => !isBeside(index)),
+    beside: inputs.filter((input, index) => isBeside(index) && input !== null),
+  };
+}
+
+/** The shape that the first layer of a model, or of the model that it is, declares. */
+function declaredInput(model: ModelTree, depth: number): readonly (number | null)[] | null {
+  const [source] = model.inputs;
+  const first = model.layers.find(({ name }) => name === source?.layer) ?? model.layers[0];
+  if (!first || depth > MAX_DEPTH) return null;
+  const inner = readModel(first.tree);
+  return shapeOf(first.config) ?? (inner && declaredInput(inner, depth + 1)) ?? shapeOf(model.config);
 }
 
 interface Task {
@@ -291,7 +351,9 @@ function inOrder(model: ModelTree, known: Calls, circular: (tasks: readonly Task
   const exists = new Set(tasks.map(({ layer, call }) => keyOf({ layer: layer.name, call })));
   const readers = new Map<string, number[]>();
   const missing = tasks.map(({ layer, call }, task) => {
-    const needs = new Set((layer.calls[call] ?? []).map(keyOf).filter((key) => exists.has(key) && !known.has(key)));
+    const needs = new Set(
+      (layer.calls[call]?.sources ?? []).map(keyOf).filter((key) => exists.has(key) && !known.has(key)),
+    );
     for (const key of needs) readers.set(key, [...(readers.get(key) ?? []), task]);
     return needs.size;
   });
@@ -335,12 +397,6 @@ function shapeOf(tree: Tree | undefined): readonly (number | null)[] | null {
 
 function isSize(value: Plain | undefined): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-/** All outputs that a layer can be asked for: recurrent layers with return_state have several. */
-function outputsOf(ref: Ref | null, steps: readonly Step[]): readonly (Ref | null)[] {
-  const states = steps.length === 1 && steps[0]!.args.return_state?.value === true ? 2 : 0;
-  return ref ? [ref, ...Array.from({ length: states }, (_, index) => ({ node: ref.node, output: index + 1 }))] : [null];
 }
 
 function rangesOf({ entry }: Arg): { value: Range; key?: Range; items?: readonly Range[] } {

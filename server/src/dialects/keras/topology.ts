@@ -12,6 +12,14 @@ export interface Source {
   readonly call: number;
   readonly output: number;
   readonly range: Range;
+  /** The argument it is given as; null where by place. */
+  readonly keyword: string | null;
+}
+
+/** One call of a layer: what it reads, and all that is written of its arguments. */
+export interface CallTree {
+  readonly sources: readonly Source[];
+  readonly tree: Tree;
 }
 
 export interface LayerTree {
@@ -20,8 +28,8 @@ export interface LayerTree {
   readonly typeRange: Range;
   readonly name: string;
   readonly config: Tree | undefined;
-  /** One list of sources per call. In a Sequential model there is none: a layer follows the one before. */
-  readonly calls: readonly (readonly Source[])[];
+  /** In a Sequential model there is none: a layer follows the one before. */
+  readonly calls: readonly CallTree[];
 }
 
 export interface ModelTree {
@@ -70,7 +78,7 @@ export function readModel(model: Tree | undefined): ModelTree | null {
       typeRange: type.range,
       name: label?.kind === "scalar" && label.value !== null ? String(label.value) : `${className}_${layers.length}`,
       config: own,
-      calls: inbound?.kind === "list" ? inbound.items.map((call) => sourcesIn(call)) : [],
+      calls: inbound?.kind === "list" ? inbound.items.map((tree) => ({ sources: sourcesIn(tree), tree })) : [],
     });
   }
   const className = get(model, "class_name");
@@ -89,24 +97,49 @@ export function readModel(model: Tree | undefined): ModelTree | null {
  * Every source in a call, in written order: `["name", 0, 0, {…}]` of Keras 1 and 2, alone or in a list, and Keras 3's
  * `{args: [{class_name: "__keras_tensor__", config: {keras_history: ["name", 0, 0]}}], kwargs: {…}}`.
  */
-function sourcesIn(tree: Tree | undefined, depth = 0): readonly Source[] {
+function sourcesIn(tree: Tree | undefined, keyword: string | null = null, depth = 0): readonly Source[] {
   if (!tree || tree.kind === "scalar" || depth > MAX_DEPTH) return [];
   if (tree.kind === "list") {
-    const source = asSource(tree);
-    if (!source) return tree.items.flatMap((item) => sourcesIn(item, depth + 1));
-    const keywords = tree.items[3];
-    return keywords?.kind === "map" ? [source, ...sourcesIn(keywords, depth + 1)] : [source];
+    const source = asSource(tree, keyword);
+    if (!source) return tree.items.flatMap((item) => sourcesIn(item, keyword, depth + 1));
+    const own = source.layer === CONSTANT ? [] : [source];
+    return [...own, ...named(tree.items[3], depth)];
   }
-  return tree.entries.flatMap(({ value }) => sourcesIn(value, depth + 1));
+  const [args, keywords] = [get(tree, "args"), get(tree, "kwargs")];
+  if (args && keywords?.kind === "map") {
+    const given = keywords.entries.flatMap(({ key, value }) => tensorsIn(value, String(key.value)));
+    return [...tensorsIn(args, null), ...given];
+  }
+  return tree.entries.flatMap(({ value }) => sourcesIn(value, keyword, depth + 1));
 }
+
+/** Keras 3 marks its tensors, so that lists of plain values beside them are none. */
+function tensorsIn(tree: Tree, keyword: string | null, depth = 0): readonly Source[] {
+  if (tree.kind === "scalar" || depth > MAX_DEPTH) return [];
+  if (tree.kind === "list") return tree.items.flatMap((item) => tensorsIn(item, keyword, depth + 1));
+  const type = get(tree, "class_name");
+  if (type?.kind !== "scalar" || type.value !== "__keras_tensor__") return [];
+  const history = get(get(tree, "config"), "keras_history");
+  const source = history && asSource(history, keyword);
+  return source ? [source] : [];
+}
+
+/** The sources among keyword arguments. */
+function named(keywords: Tree | undefined, depth: number): readonly Source[] {
+  if (keywords?.kind !== "map") return [];
+  return keywords.entries.flatMap(({ key, value }) => sourcesIn(value, String(key.value), depth + 1));
+}
+
+/** What tf.keras writes in place of a layer's name where a function is called with a number. */
+const CONSTANT = "_CONSTANT_VALUE";
 
 const MAX_DEPTH = 32;
 
-function asSource(tree: Tree): Source | null {
+function asSource(tree: Tree, keyword: string | null): Source | null {
   if (tree.kind !== "list") return null;
   const [layer, call, output] = tree.items;
   if (layer?.kind !== "scalar" || typeof layer.value !== "string") return null;
   if (call?.kind !== "scalar" || typeof call.value !== "number") return null;
   const index = output?.kind === "scalar" && typeof output.value === "number" ? output.value : 0;
-  return { layer: layer.value, call: call.value, output: index, range: tree.range };
+  return { layer: layer.value, call: call.value, output: index, range: tree.range, keyword };
 }
