@@ -141,7 +141,9 @@ const RULELESS = new Set(
 
 /** Whether a class is Keras's own, with a rule here or not. */
 export function isOfKeras(name: string, layer: Tree): boolean {
-  return moduleOf(layer)?.startsWith("keras.") || RULELESS.has(name) || Object.hasOwn(bindings, name);
+  return (
+    isKerasModule(moduleOf(layer)) && (moduleOf(layer) !== null || RULELESS.has(name) || Object.hasOwn(bindings, name))
+  );
 }
 
 function moduleOf(layer: Tree | undefined): string | null {
@@ -149,12 +151,17 @@ function moduleOf(layer: Tree | undefined): string | null {
   return module?.kind === "scalar" ? String(module.value) : null;
 }
 
+/** Files before Keras 3 name no module. */
+function isKerasModule(module: string | null): boolean {
+  return module === null || /^(?:tf_)?keras\b|^tensorflow\./.test(module);
+}
+
 /** What reads a class of layers; undefined where nothing is known of it. */
 export function bindingOf(name: string, layer: Tree | undefined): Binding | undefined {
   // Keras 3 writes the module: a function `Reshape` and a class of the user's own are not the layer of that name.
   const module = moduleOf(layer);
   if (module?.startsWith("keras.src.ops.")) return (config, call) => functionSteps(name, config, call);
-  if (module !== null && !/^(?:tf_)?keras\b|^tensorflow\./.test(module)) return undefined;
+  if (!isKerasModule(module)) return undefined;
   return Object.hasOwn(bindings, name) ? bindings[name] : undefined;
 }
 

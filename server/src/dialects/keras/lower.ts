@@ -72,7 +72,7 @@ class Lowering {
     depth: number,
     tied: boolean,
   ): readonly (Ref | null)[] {
-    if (given === null) this.layout = layoutOf(model);
+    if (depth === 0) this.layout = layoutOf(model);
     if (model.isSequential) return this.lowerSequential(model, given, path, depth, tied);
     return this.lowerFunctional(model, given, path, depth, tied);
   }
@@ -86,7 +86,7 @@ class Lowering {
   ): readonly (Ref | null)[] {
     let previous: readonly (Ref | null)[] = given ?? [];
     const [first] = model.layers;
-    if (given === null && first && first.className !== "InputLayer") {
+    if (given === null && first && !/^(?:InputLayer|Merge)$/.test(first.className)) {
       const declared = declaredInput(model, 0);
       const asked = wishOf(this.context).input;
       const sizes = declared ?? (asked && [null, ...asked]);
@@ -186,12 +186,17 @@ class Lowering {
       return [sizes ? this.graph.addInput(layer.name, this.inputTensor(sizes, layer.name), layer.typeRange) : null];
     }
     const nested = place.depth < MAX_DEPTH ? readModel(layer.tree) : null;
+    if (nested && layer.className === "Merge") return this.lowerBranches(nested, layer, place, scope);
     if (nested) return this.lowerModel(nested, dataOf(place).data, scope, place.depth + 1, place.tied);
     const config = new Config(layer.config);
     if (layer.className === "TimeDistributed" && place.depth < MAX_DEPTH) {
       const inner = readModel(get(layer.config, "layer"));
       if (inner) return this.lowerTimed(inner, dataOf(place).data, scope, place);
     }
+    return this.lowerOperators(layer, config, place, scope);
+  }
+
+  private lowerOperators(layer: LayerTree, config: Config, place: CallPlace, scope: string): readonly (Ref | null)[] {
     const steps = bindingOf(layer.className, layer.tree)?.(config, layer.calls[place.call ?? 0]?.tree) ?? [];
     if (steps.length === 0) return [this.lowerOpaque(layer, config, place, scope)];
     this.noteDeclared(config, place);
@@ -206,6 +211,15 @@ class Lowering {
     }
     if (output && config.channels) this.relaid.set(output.node, config.channels);
     return this.inLayout(this.layout.channels, [output], layer, scope);
+  }
+
+  /** Keras 1's Merge at the start of a Sequential, which holds the models that it joins. */
+  private lowerBranches(model: ModelTree, layer: LayerTree, place: CallPlace, scope: string): readonly (Ref | null)[] {
+    const inputs = model.layers.flatMap(({ tree, name }) => {
+      const branch = readModel(tree);
+      return branch ? this.lowerModel(branch, null, `${scope}.${name}`, place.depth + 1, place.tied) : [null];
+    });
+    return this.lowerOperators(layer, new Config(layer.config), { ...place, inputs }, scope);
   }
 
   /** A model that is applied to every step by itself: each of its operators is. */
@@ -272,16 +286,19 @@ class Lowering {
   private lowerOpaque(layer: LayerTree, config: Config, place: CallPlace, scope: string): Ref {
     const shape = config.value("output_shape");
     const sizes = Array.isArray(shape) && shape.every((size) => size === null || isSize(size)) ? shape : null;
-    const declared = sizes && this.inputTensor([null, ...(sizes as (number | null)[])], layer.name);
+    // Only Keras 1's transposed convolutions wrote the batch there too.
+    const batch = layer.className.startsWith("Deconvolution") ? [] : [null];
+    const declared = sizes && this.inputTensor([...batch, ...(sizes as (number | null)[])], layer.name);
+    const called = config.text("function");
     const node = this.graph.next;
     const inputs = place.sources.map((source) => source.range);
     const origin: Origin = { layer: layer.tree.range, type: layer.typeRange, params: new Map(), inputs };
     if (place.first && !place.tied) {
       const ofFramework = isOfKeras(layer.className, layer.tree);
       this.graph.reportOf(node)("opaque-layer", AT_TYPE, {
-        type: layer.className,
+        type: called === undefined ? layer.className : `${layer.className}(${called})`,
         assumed: declared ? "give its output_shape" : ASSUMED,
-        candidates: ofFramework ? [] : Object.keys(bindings),
+        candidates: ofFramework || layer.className in bindings ? [] : Object.keys(bindings),
         ofFramework,
       });
     }
