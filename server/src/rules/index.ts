@@ -143,8 +143,8 @@ function checked(graph: Graph, report: ShapeReport, { rules: settings = {}, targ
     rule.check!(
       { graph, report, targets },
       (node, at, data) => {
-        const assumed = report.nodes[node.id]!.assumed;
-        found.push({ ...finding(code, node.id, at, data), ...(assumed ? { assumed } : {}) });
+        const { assumed } = report.nodes[node.id]!;
+        found.push({ ...finding(code, node.id, at, data), ...(assumed ? { assumed: true } : {}) });
       },
       optionValues(options, setting),
     );
