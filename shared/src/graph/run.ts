@@ -114,7 +114,7 @@ export class Network {
 }
 
 /** Nodes whose outputs an earlier run left behind, each with the node it was then. */
-function leftBehind(
+export function leftBehind(
   now: Network,
   inputs: ReadonlyMap<number, Values>,
   previous?: Finished,

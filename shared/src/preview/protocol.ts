@@ -247,11 +247,13 @@ export interface ShiftedLayer {
   /** Cells, fractions among them, by which it did move: where the outputs match best. null: no place stands out. */
   readonly moved: readonly number[] | null;
   /**
-   * ‖after − before moved by `expected`‖ / ‖before‖ inside, where the border has no part: 0 is equivariant. null where
-   * nothing is left inside or the layer has no space.
+   * ‖after − before moved by the nearest whole cells of `expected`‖ / ‖before‖, inside, where the border has no part: 0 is
+   * equivariant. null where the layer has no space or only zeros.
    */
   readonly equivariance: number | null;
-  /** ‖after − before‖ / ‖before‖: 0 is invariant. */
+  /** Every value sees the border, which then has its part in the comparison. */
+  readonly border: boolean;
+  /** ‖after − before‖ / ‖before‖: 0 is invariant. null where there were only zeros. */
   readonly invariance: number | null;
 }
 

@@ -1,0 +1,30 @@
+/** The preview's worker in Node: a thread of the extension host, one for each panel. */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { Reference } from "#shared/kernels/reference/reference.ts";
+import type { PanelRequest, Request } from "#shared/preview/protocol.ts";
+import { Session } from "./session.ts";
+
+/** What the panel gives to the thread. */
+export interface WorkerData {
+  /** One number in shared memory: how many messages the panel has sent that make a run out of date. */
+  readonly sent: SharedArrayBuffer;
+}
+
+/** Serves the messages of a port until it closes. */
+export function servePort(port: MessagePort, { sent }: WorkerData): void {
+  const counter = new Int32Array(sent);
+  let received = 0;
+  const session = new Session({
+    post: (event, transfer = []) => port.postMessage(event, [...transfer]),
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
+    now: () => performance.now(),
+    isInterrupted: () => Atomics.load(counter, 0) > received,
+    backend: new Reference(),
+  });
+  port.on("message", ({ message, interrupts }: { message: Request | PanelRequest; interrupts: boolean }) => {
+    if (interrupts) received++;
+    session.receive(message);
+  });
+}
+
+if (parentPort) servePort(parentPort, workerData);
