@@ -54,7 +54,7 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "server/src/lint/": { imports: ["shared/src/", "server/src/", "node:", "tinyglobby", "package.json"] },
   "server/src/cli.ts": { imports: ["shared/src/", "server/src/", "node:", "package.json"] },
   "server/src/main.ts": { imports: ["shared/src/", "server/src/", "node:", "vscode-languageserver"] },
-  "server/src/preview/": { imports: ["shared/src/", "server/src/", "node:"] },
+  "server/src/preview/": { imports: ["shared/src/", "server/src/", "node:", "fast-png"] },
   "client/preview/": { imports: ["shared/src/"] },
   "client/src/": { imports: ["shared/src/", "client/src/", "vscode", "vscode-languageclient"] },
 };

@@ -5,6 +5,7 @@ import type { PaletteName } from "#shared/preview/palette.ts";
 import type { Planes } from "#shared/preview/planes.ts";
 import type { Exported, TensorRef } from "#shared/preview/protocol.ts";
 import { tilesOf } from "#shared/preview/tiles.ts";
+import { writeNpy } from "#shared/weights/npy.ts";
 import type { Analysis } from "../analysis.ts";
 import { COLUMNS, layerTable, layerTableMarkdown, rowCells, totalCells } from "../features/layerTable.ts";
 
@@ -36,7 +37,7 @@ export function exported(what: Exported, parts: ExportParts): ExportedFile {
   const { planes, tensor } = parts;
   if (!planes || !tensor) throw new EngineError("mismatch", "no layer is chosen");
   const name = [model, safe(tensor.node), ...(tensor.weight ? [safe(tensor.weight)] : [])].join("-");
-  if (what === "npy") throw new EngineError("cannot-run", "not yet");
+  if (what === "npy") return { name: `${name}.npy`, bytes: writeNpy(planes.values) as Uint8Array<ArrayBuffer> };
   return { name: `${name}.png`, bytes: mapsPicture(planes, parts) };
 }
 

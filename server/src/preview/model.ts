@@ -2,7 +2,7 @@
 import type { Ref } from "#shared/graph/graph.ts";
 import type { Sized } from "#shared/graph/sizes.ts";
 import { elementCount } from "#shared/kernels/values.ts";
-import type { Diagram, PanelRequest, TensorRef } from "#shared/preview/protocol.ts";
+import type { Diagram, PanelRequest, Size, TensorRef } from "#shared/preview/protocol.ts";
 import type { Shape } from "#shared/preview/samples.ts";
 import { type Analysis, analyse } from "../analysis.ts";
 import { problems } from "../features/diagnostics.ts";
@@ -100,6 +100,13 @@ export class Model {
     const tensor = this.sized?.report.nodes[node]?.outputs[output];
     if (!tensor?.dims.every((dim) => typeof dim === "number")) return null;
     return { dims: tensor.dims as readonly number[], layout: tensor.layout };
+  }
+
+  /** Its sizes in the file's words. */
+  sizeOf({ node, output }: Ref): Size {
+    const tensor = this.analysis.report.nodes[node]?.outputs[output];
+    const dims = this.shapeOf({ node, output })?.dims ?? null;
+    return { text: tensor ? this.analysis.dialect.words.shape(tensor) : "?", dims };
   }
 
   bytesOf(ref: Ref): number {

@@ -1,6 +1,6 @@
 /** The preview's worker in Node: a thread of the extension host, one for each panel. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { Reference } from "#shared/kernels/reference/reference.ts";
+import { createWasmBackend } from "#shared/kernels/wasm/wasm.ts";
 import type { PanelRequest, Request } from "#shared/preview/protocol.ts";
 import { Session } from "./session.ts";
 
@@ -19,11 +19,11 @@ export function servePort(port: MessagePort, { sent }: WorkerData): void {
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     now: () => performance.now(),
     isInterrupted: () => Atomics.load(counter, 0) > received,
-    backend: new Reference(),
+    backend: createWasmBackend({ exact: true }),
   });
   port.on("message", ({ message, interrupts }: { message: Request | PanelRequest; interrupts: boolean }) => {
     if (interrupts) received++;
-    session.receive(message);
+    void session.receive(message);
   });
 }
 
