@@ -11,7 +11,6 @@ const NO_OPTIONS = { input: null, scale: null, rules: {} };
 
 export class Page {
   readonly events: WorkerEvent[] = [];
-  private readonly counter = new Int32Array(new SharedArrayBuffer(4));
   private readonly waiting = new Set<() => void>();
   private ids = 0;
   private version = 0;
