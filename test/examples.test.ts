@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { analyse } from "#server/analysis.ts";
+import { Configs } from "#server/config/resolve.ts";
 import { layerTable, shapesText } from "#server/features/layerTable.ts";
 import { rules } from "#server/rules/index.ts";
 import { examplesOf, pages, type ShownExample } from "#server/rules/pages.ts";
@@ -54,6 +55,16 @@ describe("examples", () => {
 
 describe("broken examples", () => {
   const broken = join(folder, "broken");
+  /** What asks for the rules that are off of themselves. */
+  const CONFIG = "convlint.config.yaml";
+  const configs = new Configs((path) =>
+    path === `/broken/${CONFIG}` ? readFileSync(join(broken, CONFIG), "utf8") : null,
+  );
+
+  it("their configuration is sound", () => {
+    configs.of("/broken/syntax.cnn.yaml");
+    deepEqual(configs.problems, []);
+  });
 
   const named = Object.values(rules).map(({ code }) => {
     const [{ file }] = examplesOf(pages[code]) as [ShownExample];
@@ -61,15 +72,16 @@ describe("broken examples", () => {
   });
 
   it("there is one for every rule", () => {
-    deepEqual(readdirSync(broken).sort(), named.map(([, name]) => name).sort());
+    deepEqual(readdirSync(broken).sort(), [CONFIG, ...named.map(([, name]) => name)].sort());
   });
 
   for (const [code, name] of named) {
     it(`${name} has this one mistake`, () => {
       const text = readFileSync(join(broken, name), "utf8");
       ok(/^(#|\/\/) Wrong: /.test(text), "the first line says what is wrong");
+      const { rules: settings } = configs.of(`/broken/${name}`).config;
       deepEqual(
-        analyse(text, name)?.diagnostics.map((diagnostic) => diagnostic.code),
+        analyse(text, name, { rules: settings })?.diagnostics.map((diagnostic) => diagnostic.code),
         [code],
       );
     });

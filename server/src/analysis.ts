@@ -3,7 +3,8 @@
  * version, immutable, never throws on user text.
  */
 import type { Graph } from "#shared/graph/graph.ts";
-import { infer, type ShapeReport } from "#shared/graph/infer.ts";
+import { finding, infer, type ShapeReport } from "#shared/graph/infer.ts";
+import { atRange } from "#shared/ops/finding.ts";
 import type { RuleSettings, Target } from "#shared/settings.ts";
 import { GraphBuilder } from "./dialects/builder.ts";
 import type { Context, Dialect, Lowered } from "./dialects/dialect.ts";
@@ -41,7 +42,10 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
   if (candidates.length === 0) return null;
   const parsed = parse(text, path);
   const root = parsed.root;
-  const dialect = candidates.find((candidate) => (root ? candidate.matches(root, path) : candidate.claims?.(path)));
+  const isBroken = parsed.problems.length > 0;
+  const dialect = candidates.find((candidate) =>
+    root ? candidate.matches(root, path) : isBroken && candidate.claims?.(path),
+  );
   if (!dialect) return null;
   const context: Context = {
     path,
@@ -51,19 +55,22 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
     comments: () => parsed.comments,
   };
   const lowered = root ? dialect.lower(root, context) : unread;
-  const inferred = infer(lowered.graph, lowered.findings);
+  const unused = (parsed.unusedAnchors ?? []).map(({ name, range }) =>
+    finding("unused-definition", null, atRange(range), { kind: "anchor", name }),
+  );
+  const inferred = infer(lowered.graph, [...lowered.findings, ...unused]);
   const reviewed = lowered.review?.(inferred) ?? [];
   const report = { ...inferred, findings: [...inferred.findings, ...reviewed] };
   const targets = lowered.targets ?? wishOf(context).targets ?? options.targets ?? [];
   const asked = { rules: options.rules ?? {}, targets };
   const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems), asked);
-  const { diagnostics, unused } = suppress(found, parsed, text, asked.rules);
+  const { diagnostics, unused: idle } = suppress(found, parsed, text, asked.rules);
   return {
     text,
     parsed,
     dialect,
     graph: lowered.graph,
     report,
-    diagnostics: [...diagnostics, ...unused.map((finding) => describe(finding, lowered.graph, report, dialect.words))],
+    diagnostics: [...diagnostics, ...idle.map((found) => describe(found, lowered.graph, report, dialect.words))],
   };
 }

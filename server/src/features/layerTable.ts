@@ -3,8 +3,8 @@
  * as Markdown; both say the same because the cells are made here.
  */
 import type { Layer } from "#shared/graph/graph.ts";
-import type { Cost } from "#shared/graph/infer.ts";
-import { add, type Dim, Expr } from "#shared/shape/dim.ts";
+import { type Cost, totalCost } from "#shared/graph/infer.ts";
+import { type Dim, Expr } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import type { Field } from "#shared/shape/window.ts";
 import type { Analysis } from "../analysis.ts";
@@ -70,18 +70,7 @@ export function outputField({ report }: Analysis, layer: Layer): readonly Field[
 
 /** The sum over the nodes [first, end). */
 export function costOf({ report }: Analysis, first: number, end: number): Cost {
-  let params: Dim = 0;
-  let buffers: Dim = 0;
-  let macs: Dim = 0;
-  let activationBytes: Dim = 0;
-  for (let id = first; id < end; id++) {
-    const { cost } = report.nodes[id]!;
-    params = add(params, cost.params);
-    buffers = add(buffers, cost.buffers);
-    macs = add(macs, cost.macs);
-    activationBytes = add(activationBytes, cost.activationBytes);
-  }
-  return { params, buffers, macs, activationBytes };
+  return totalCost(report, first, end);
 }
 
 /** The cells of one row, under COLUMNS. */

@@ -8,7 +8,9 @@ import type { Finding, FindingCode, Range } from "#shared/ops/finding.ts";
 import type { RuleSettings, Target } from "#shared/settings.ts";
 import type { Words } from "../dialects/dialect.ts";
 import type { SyntaxProblem } from "../syntax/tree.ts";
+import { activationTwice } from "./activation-twice.ts";
 import { addMismatch } from "./add-mismatch.ts";
+import { alignment } from "./alignment.ts";
 import { badValue } from "./bad-value.ts";
 import { channelsMismatch } from "./channels-mismatch.ts";
 import { concatMismatch } from "./concat-mismatch.ts";
@@ -17,7 +19,11 @@ import { deadLayer } from "./dead-layer.ts";
 import { duplicateKey } from "./duplicate-key.ts";
 import { emptyOutput } from "./empty-output.ts";
 import { featuresMismatch } from "./features-mismatch.ts";
+import { frameworkDisagreement } from "./framework-disagreement.ts";
 import { groupsDivide } from "./groups-divide.ts";
+import { linearTooLarge } from "./linear-too-large.ts";
+import { macBudget } from "./mac-budget.ts";
+import { memoryBudget } from "./memory-budget.ts";
 import { missingParameter } from "./missing-parameter.ts";
 import { nonIntegerSize } from "./non-integer-size.ts";
 import { notDivisible } from "./not-divisible.ts";
@@ -26,17 +32,26 @@ import { opaqueLayer } from "./opaque-layer.ts";
 import { isOn, optionValues } from "./option.ts";
 import { outputPaddingTooLarge } from "./output-padding-too-large.ts";
 import { paddingTooLarge } from "./padding-too-large.ts";
+import { parameterBudget } from "./parameter-budget.ts";
+import { poolAfter1x1 } from "./pool-after-1x1.ts";
 import { productMismatch } from "./product-mismatch.ts";
+import { receptiveFieldSmallerThanObject } from "./receptive-field-smaller-than-object.ts";
+import { redundantBias } from "./redundant-bias.ts";
 import { reshapeMismatch } from "./reshape-mismatch.ts";
 import type { Diagnostic, MessageContext, Rule } from "./rule.ts";
+import { sameShapeShifted } from "./same-shape-shifted.ts";
 import { sameWithStride } from "./same-with-stride.ts";
+import { silentBroadcast } from "./silent-broadcast.ts";
 import { skipsPixels } from "./skips-pixels.ts";
 import { staleShape } from "./stale-shape.ts";
+import { strideBeforeEnoughContext } from "./stride-before-enough-context.ts";
 import { syntax } from "./syntax.ts";
 import { tooLarge } from "./too-large.ts";
+import { unevenOverlap } from "./uneven-overlap.ts";
 import { unknownLayer } from "./unknown-layer.ts";
 import { unknownParameter } from "./unknown-parameter.ts";
 import { unknownReference } from "./unknown-reference.ts";
+import { unusedDefinition } from "./unused-definition.ts";
 import { unusedSuppression } from "./unused-suppression.ts";
 import { weightsMismatch } from "./weights-mismatch.ts";
 import { windowTooLarge } from "./window-too-large.ts";
@@ -76,6 +91,21 @@ export const rules: { readonly [C in FindingCode]: Rule<C> } = {
   "weights-mismatch": weightsMismatch,
   "stale-shape": staleShape,
   "empty-output": emptyOutput,
+  alignment,
+  "silent-broadcast": silentBroadcast,
+  "uneven-overlap": unevenOverlap,
+  "same-shape-shifted": sameShapeShifted,
+  "pool-after-1x1": poolAfter1x1,
+  "redundant-bias": redundantBias,
+  "activation-twice": activationTwice,
+  "linear-too-large": linearTooLarge,
+  "receptive-field-smaller-than-object": receptiveFieldSmallerThanObject,
+  "stride-before-enough-context": strideBeforeEnoughContext,
+  "parameter-budget": parameterBudget,
+  "mac-budget": macBudget,
+  "memory-budget": memoryBudget,
+  "framework-disagreement": frameworkDisagreement,
+  "unused-definition": unusedDefinition,
   "unused-suppression": unusedSuppression,
 };
 

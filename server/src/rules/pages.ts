@@ -4,7 +4,9 @@
  */
 import type { FindingCode } from "#shared/ops/finding.ts";
 import type { DialectName } from "../dialects/dialect.ts";
+import { page as activationTwice } from "./activation-twice.ts";
 import { page as addMismatch } from "./add-mismatch.ts";
+import { page as alignment } from "./alignment.ts";
 import { page as badValue } from "./bad-value.ts";
 import { page as channelsMismatch } from "./channels-mismatch.ts";
 import { page as concatMismatch } from "./concat-mismatch.ts";
@@ -13,7 +15,11 @@ import { page as deadLayer } from "./dead-layer.ts";
 import { page as duplicateKey } from "./duplicate-key.ts";
 import { page as emptyOutput } from "./empty-output.ts";
 import { page as featuresMismatch } from "./features-mismatch.ts";
+import { page as frameworkDisagreement } from "./framework-disagreement.ts";
 import { page as groupsDivide } from "./groups-divide.ts";
+import { page as linearTooLarge } from "./linear-too-large.ts";
+import { page as macBudget } from "./mac-budget.ts";
+import { page as memoryBudget } from "./memory-budget.ts";
 import { page as missingParameter } from "./missing-parameter.ts";
 import { page as nonIntegerSize } from "./non-integer-size.ts";
 import { page as notDivisible } from "./not-divisible.ts";
@@ -21,17 +27,26 @@ import { page as oneValuePerChannel } from "./one-value-per-channel.ts";
 import { page as opaqueLayer } from "./opaque-layer.ts";
 import { page as outputPaddingTooLarge } from "./output-padding-too-large.ts";
 import { page as paddingTooLarge } from "./padding-too-large.ts";
+import { page as parameterBudget } from "./parameter-budget.ts";
+import { page as poolAfter1x1 } from "./pool-after-1x1.ts";
 import { page as productMismatch } from "./product-mismatch.ts";
+import { page as receptiveFieldSmallerThanObject } from "./receptive-field-smaller-than-object.ts";
+import { page as redundantBias } from "./redundant-bias.ts";
 import { page as reshapeMismatch } from "./reshape-mismatch.ts";
 import type { RuleExample, RulePage } from "./rule.ts";
+import { page as sameShapeShifted } from "./same-shape-shifted.ts";
 import { page as sameWithStride } from "./same-with-stride.ts";
+import { page as silentBroadcast } from "./silent-broadcast.ts";
 import { page as skipsPixels } from "./skips-pixels.ts";
 import { page as staleShape } from "./stale-shape.ts";
+import { page as strideBeforeEnoughContext } from "./stride-before-enough-context.ts";
 import { page as syntax } from "./syntax.ts";
 import { page as tooLarge } from "./too-large.ts";
+import { page as unevenOverlap } from "./uneven-overlap.ts";
 import { page as unknownLayer } from "./unknown-layer.ts";
 import { page as unknownParameter } from "./unknown-parameter.ts";
 import { page as unknownReference } from "./unknown-reference.ts";
+import { page as unusedDefinition } from "./unused-definition.ts";
 import { page as unusedSuppression } from "./unused-suppression.ts";
 import { page as weightsMismatch } from "./weights-mismatch.ts";
 import { page as windowTooLarge } from "./window-too-large.ts";
@@ -71,6 +86,21 @@ export const pages: { readonly [C in FindingCode]: RulePage } = {
   "weights-mismatch": weightsMismatch,
   "stale-shape": staleShape,
   "empty-output": emptyOutput,
+  alignment,
+  "silent-broadcast": silentBroadcast,
+  "uneven-overlap": unevenOverlap,
+  "same-shape-shifted": sameShapeShifted,
+  "pool-after-1x1": poolAfter1x1,
+  "redundant-bias": redundantBias,
+  "activation-twice": activationTwice,
+  "linear-too-large": linearTooLarge,
+  "receptive-field-smaller-than-object": receptiveFieldSmallerThanObject,
+  "stride-before-enough-context": strideBeforeEnoughContext,
+  "parameter-budget": parameterBudget,
+  "mac-budget": macBudget,
+  "memory-budget": memoryBudget,
+  "framework-disagreement": frameworkDisagreement,
+  "unused-definition": unusedDefinition,
   "unused-suppression": unusedSuppression,
 };
 

@@ -60,6 +60,8 @@ export class TreeBuilder {
   private readonly open: Open[] = [];
   /** null while the anchored node is still open. */
   private readonly anchors = new Map<string, Measured | null>();
+  /** Anchors that no alias has named so far, with where their node begins. */
+  protected readonly unused = new Map<string, number>();
   /** What stands for aliases that cannot be followed; each was told, so nothing more is said of it. */
   private readonly refused = new Set<Tree>();
   private aliased = 0;
@@ -95,12 +97,16 @@ export class TreeBuilder {
   scalar(start: number, end: number, value: ScalarTree["value"], quoted: boolean, anchor: string | null): void {
     this.cursor = end;
     const tree: ScalarTree = { kind: "scalar", range: { start, end }, value, quoted };
-    if (anchor !== null) this.anchors.set(anchor, { tree, size: 1, height: 0 });
+    if (anchor !== null) {
+      this.anchors.set(anchor, { tree, size: 1, height: 0 });
+      this.unused.set(anchor, start);
+    }
     this.add(tree, 1, 0);
   }
 
   alias(start: number, end: number, name: string): void {
     const source = this.anchors.get(name);
+    this.unused.delete(name);
     const range = { start, end };
     this.cursor = end;
     if (source && this.admits(source, range)) this.add(source.tree, source.size, source.height);
@@ -161,7 +167,10 @@ export class TreeBuilder {
 
   private push(start: number, anchor: string | null, entries: Entry[] | null, items: Tree[] | null): void {
     this.cursor = start;
-    if (anchor !== null) this.anchors.set(anchor, null);
+    if (anchor !== null) {
+      this.anchors.set(anchor, null);
+      this.unused.set(anchor, start);
+    }
     this.open.push({
       start,
       anchor,

@@ -56,6 +56,8 @@ export interface Parsed {
   readonly root: Tree | null;
   readonly problems: readonly SyntaxProblem[];
   readonly comments: readonly Comment[];
+  /** Anchors that no alias names: `&name`, where it stands; of a text that was read without problems. */
+  readonly unusedAnchors?: readonly { readonly name: string; readonly range: Range }[];
   readonly language: "yaml" | "json";
 }
 

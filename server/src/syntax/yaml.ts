@@ -175,7 +175,16 @@ export class YamlBuilder extends TreeBuilder {
       problems: this.problems,
       comments: this.texts ? commentsOf(this.text, this.texts, end) : [],
       language: "yaml",
+      ...(this.problems.length === 0 && this.unused.size > 0 ? { unusedAnchors: this.unusedAnchors() } : {}),
     };
+  }
+
+  /** An anchor stands somewhere before the node that it names. */
+  private unusedAnchors(): NonNullable<Parsed["unusedAnchors"]> {
+    return [...this.unused].flatMap(([name, before]) => {
+      const start = this.text.lastIndexOf(`&${name}`, before);
+      return start < 0 ? [] : [{ name: `&${name}`, range: { start, end: start + name.length + 1 } }];
+    });
   }
 
   private afterIndicator(): number {

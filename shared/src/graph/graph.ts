@@ -88,6 +88,29 @@ export function ownerOf(graph: Graph, node: number): Layer | undefined {
   return known.get(node);
 }
 
+const allReaders = new WeakMap<Graph, readonly (readonly Node[])[]>();
+
+/** The nodes that read some output of a node, each once. */
+export function readersOf(graph: Graph, node: number): readonly Node[] {
+  let known = allReaders.get(graph);
+  if (!known) {
+    const found: Node[][] = graph.nodes.map(() => []);
+    for (const reader of graph.nodes) {
+      for (const input of reader.inputs)
+        if (input && found[input.node]?.at(-1) !== reader) found[input.node]?.push(reader);
+    }
+    allReaders.set(graph, found);
+    known = found;
+  }
+  return known[node] ?? [];
+}
+
+/** Whether a node stands inside a module that is one layer of the file: nothing of it can be changed there. */
+export function isInside(graph: Graph, node: Node): boolean {
+  const layer = ownerOf(graph, node.id);
+  return layer !== undefined && isComposite(graph, layer);
+}
+
 /** Whether a layer is one module of the file that stands for several operators, all written in the same place. */
 export function isComposite(graph: Graph, { nodes }: Layer): boolean {
   return nodes.end - nodes.first > 1 && graph.nodes[nodes.first]!.origin === graph.nodes[nodes.end - 1]!.origin;

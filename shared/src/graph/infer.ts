@@ -141,6 +141,19 @@ function reportMissingOutputs(node: Node, graph: Graph, reports: readonly NodeRe
   }
 }
 
+/** The cost of the nodes [first, end) together. */
+export function totalCost({ nodes }: ShapeReport, first: number, end: number): Cost {
+  let { params, buffers, macs, activationBytes } = NO_COST;
+  for (let id = first; id < end; id++) {
+    const { cost } = nodes[id]!;
+    params = addDim(params, cost.params);
+    buffers = addDim(buffers, cost.buffers);
+    macs = addDim(macs, cost.macs);
+    activationBytes = addDim(activationBytes, cost.activationBytes);
+  }
+  return { params, buffers, macs, activationBytes };
+}
+
 /** What a layer hands on: all outputs of its last node where the dialect could not know how many there are (Split). */
 export function layerOutputs(layer: Layer, report: ShapeReport): readonly (Tensor | null)[] {
   return layer.outputs.flatMap((ref): readonly (Tensor | null)[] => {
@@ -222,6 +235,11 @@ function fieldOf(
 function widest(a: readonly Field[], b: readonly Field[]): readonly Field[] | null {
   if (a.length !== b.length) return null;
   return a.map((field, axis) => (b[axis]!.size > field.size ? b[axis]! : field));
+}
+
+/** Every node after those it reads, for whatever else goes through a graph; nodes on or behind a cycle are left out. */
+export function dependencyOrder(graph: Graph): readonly Node[] {
+  return inDependencyOrder(graph, []);
 }
 
 /** Depth-first order over inputs with an explicit stack, so that deep graphs cannot overflow; cycles become findings. */

@@ -123,7 +123,78 @@ export interface FindingData {
   };
   /** A shape that the file declares for an input and that nobody reads. */
   "stale-shape": { readonly declared: Tensor; readonly actual: Tensor };
+  /** Branches of equal sizes whose positions stand for different places of the input, in pixels of it along `axis`. */
+  alignment: {
+    readonly axis: number;
+    readonly inputs: readonly Tensor[];
+    readonly index: number;
+    /** Of the first input and of the one at `index`. */
+    readonly grids: readonly [Grid, Grid];
+  };
+  /** Axes along which an addition repeats a smaller input. */
+  "silent-broadcast": { readonly index: number; readonly inputs: readonly Tensor[]; readonly axes: readonly number[] };
+  /** A transposed window whose kernel is no multiple of its stride. */
+  "uneven-overlap": { readonly use: WindowUse; readonly input: Tensor };
+  /** A padding for which another framework's own has the same size and another place: cells before and after, each. */
+  "same-shape-shifted": {
+    readonly use: WindowUse;
+    readonly input: Tensor;
+    readonly other: {
+      readonly target: "pytorch" | "tensorflow";
+      readonly padBefore: number;
+      readonly padAfter: number;
+    };
+  };
+  /** An average pool behind a 1×1 convolution: multiply-accumulates now and the other way round. */
+  "pool-after-1x1": { readonly convolution: number; readonly macs: number; readonly swapped: number };
+  /** The bias of a node that a normalisation takes away again. */
+  "redundant-bias": { readonly normalisation: number; readonly count: Dim };
+  "activation-twice": { readonly before: number; readonly why: "same" | "never-negative" | "squashed" };
+  "linear-too-large": {
+    readonly weights: Dim;
+    readonly max: number;
+    readonly input: Tensor;
+    readonly flattened?: Tensor;
+  };
+  /** Per spatial axis. */
+  "receptive-field-smaller-than-object": { readonly field: readonly number[]; readonly object: readonly number[] };
+  "parameter-budget": Budget;
+  "mac-budget": Budget;
+  "memory-budget": Budget;
+  /** A step between neighbouring outputs of `jump` input pixels where each has seen no more than `size`. */
+  "stride-before-enough-context": {
+    readonly axis: number;
+    readonly input: Tensor;
+    readonly size: number;
+    readonly jump: number;
+    readonly least: number;
+  };
+  /** Something that is given a name and never used. `kind`: "variable", "block", "block parameter", "anchor". */
+  "unused-definition": { readonly kind: string; readonly name: string };
+  /** What each framework makes of a layer: its sizes, or why it refuses. */
+  "framework-disagreement": { readonly answers: readonly FrameworkAnswer[] };
   "empty-output": { readonly output: Tensor; readonly fatal: boolean; readonly why: string };
+}
+
+/** Where the positions of a tensor stand on the model's input along one axis: position j at `centre` + j·`jump`. */
+export interface Grid {
+  readonly jump: number;
+  readonly centre: number;
+}
+
+/** A cost above what was allowed. `whole`: of the model; else of one layer. */
+export interface Budget {
+  readonly cost: number;
+  readonly max: number;
+  readonly whole: boolean;
+}
+
+export interface FrameworkAnswer {
+  readonly target: string;
+  /** The output's spatial sizes; null where it refuses. */
+  readonly sizes: readonly Dim[] | null;
+  /** How it comes to that; completes a sentence. */
+  readonly because?: string;
 }
 
 export type FindingCode = keyof FindingData;

@@ -13,6 +13,7 @@ import { get, type ListTree, plain, type Tree } from "../../syntax/tree.ts";
 import { bareOrigin, GraphBuilder, MAX_NODES } from "../builder.ts";
 import type { Context, Lowered } from "../dialect.ts";
 import { type Block, readHeader } from "./header.ts";
+import { reportUnused } from "./unused.ts";
 import { type Env, resolve } from "./values.ts";
 
 /** A block inside a block inside a block …: deeper than this is a block that uses itself. */
@@ -95,6 +96,7 @@ class Lowering {
     };
     const last = header.layers ? this.lowerList(header.layers, scope) : (scope.entry[0] ?? null);
     const outputs = header.outputs?.map((tree) => this.lookUp(tree, scope) ?? this.unresolved(tree, scope));
+    reportUnused(root, this.report);
     const lowered = this.graph.finish({ name: header.name, outputs: outputs ?? [last], sample: header.sample });
     return header.targets ? { ...lowered, targets: header.targets } : lowered;
   }
