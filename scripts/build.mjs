@@ -73,6 +73,14 @@ const bundles = {
   },
   // Its worker threads: what they run, without what they do not.
   "lint-worker.js": { ...nodeModule, entryPoints: ["server/src/lint/worker.ts"] },
+  // What the preview's panels start.
+  "preview-worker.js": { ...nodeModule, entryPoints: ["server/src/preview/worker.ts"] },
+  "preview-worker.browser.js": {
+    ...browser,
+    format: "iife",
+    plugins: [leaveOut],
+    entryPoints: ["server/src/preview/worker.browser.ts"],
+  },
   "client.cjs": { ...node, format: "cjs", external: ["vscode"], entryPoints: ["client/src/extension.ts"] },
   "client.browser.cjs": {
     ...browser,

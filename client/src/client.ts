@@ -2,7 +2,7 @@
  * What the desktop and the web extension have in common: which documents the server hears of, what happens when it
  * crashes, and the commands and status item around it. The two entries differ only in how they start the server.
  */
-import { type ExtensionContext, window } from "vscode";
+import { type ExtensionContext, Uri, window } from "vscode";
 import {
   type BaseLanguageClient,
   CloseAction,
@@ -11,6 +11,9 @@ import {
   RevealOutputChannelOn,
 } from "vscode-languageclient";
 import { registerCommands, restart, showOutput } from "./commands.ts";
+import { Models } from "./models.ts";
+import { Previews } from "./preview/previews.ts";
+import type { StartThread } from "./preview/thread.ts";
 import { showStatus } from "./status.ts";
 
 /** The client's id: the prefix of its settings and its commands. */
@@ -31,12 +34,13 @@ const DOCUMENTS = [
 let running: BaseLanguageClient | undefined;
 
 /**
- * Creates the client by `create`, starts it and registers everything around it. Never rejects: a server that does not
+ * Creates the client by `create` (and the previews' workers by `startThread`), starts it and registers everything around it. Never rejects: a server that does not
  * start is told on screen, and the commands work so that it can be started again.
  */
 export async function run(
   context: ExtensionContext,
   create: (options: LanguageClientOptions) => BaseLanguageClient,
+  startThread: StartThread,
 ): Promise<void> {
   const client: BaseLanguageClient = create({
     documentSelector: DOCUMENTS,
@@ -44,7 +48,9 @@ export async function run(
     errorHandler: restartAfterCrash(() => client),
   });
   running = client;
-  context.subscriptions.push(...registerCommands(client), showStatus(client));
+  const models = new Models(client);
+  const previews = new Previews(client, models, Uri.joinPath(context.extensionUri, "dist"), startThread);
+  context.subscriptions.push(models, previews, ...registerCommands(client, previews), showStatus(models));
   try {
     await client.start();
   } catch {

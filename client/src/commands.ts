@@ -1,14 +1,16 @@
 /** The commands of the palette. */
-import { commands, type Disposable, env, window } from "vscode";
+import { commands, type Disposable, env, type Uri, window } from "vscode";
 import type { BaseLanguageClient } from "vscode-languageclient";
 import { LAYER_TABLE_METHOD, type LayerTableParams, type LayerTableResult } from "#shared/protocol.ts";
+import type { Previews } from "./preview/previews.ts";
 
 /** Registers every command that package.json contributes; disposing the results takes them away again. */
-export function registerCommands(client: BaseLanguageClient): Disposable[] {
+export function registerCommands(client: BaseLanguageClient, previews: Previews): Disposable[] {
   return [
     commands.registerCommand("convlint.restartServer", () => restart(client)),
     commands.registerCommand("convlint.showOutput", () => showOutput(client)),
     commands.registerCommand("convlint.copyLayerTable", () => copyLayerTable(client)),
+    commands.registerCommand("convlint.previewModel", (uri?: Uri) => previews.open(uri)),
   ];
 }
 

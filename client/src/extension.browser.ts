@@ -2,6 +2,7 @@
 import { type ExtensionContext, Uri } from "vscode";
 import { LanguageClient } from "vscode-languageclient/browser";
 import { ID, NAME, run, stop } from "./client.ts";
+import { threadFrom } from "./preview/thread.browser.ts";
 
 /** The part of the web's Worker used here; the project's compiler settings leave the DOM's types out. */
 declare const Worker: new (url: string) => { terminate(): void };
@@ -16,7 +17,8 @@ export function activate(context: ExtensionContext): Promise<void> {
     return worker;
   };
   context.subscriptions.push({ dispose: () => worker?.terminate() });
-  return run(context, (options) => new LanguageClient(ID, NAME, server, options));
+  const startThread = threadFrom(Uri.joinPath(context.extensionUri, "dist/preview-worker.browser.js").toString(true));
+  return run(context, (options) => new LanguageClient(ID, NAME, server, options), startThread);
 }
 
 export const deactivate = stop;

@@ -5,11 +5,13 @@
 import type { ExtensionContext } from "vscode";
 import { LanguageClient, TransportKind } from "vscode-languageclient/node";
 import { ID, NAME, run, stop } from "./client.ts";
+import { threadFrom } from "./preview/thread.ts";
 
 /** Starts the server; resolves when it answers, or when it is clear (and said on screen) that it does not. */
 export function activate(context: ExtensionContext): Promise<void> {
   const server = { module: context.asAbsolutePath("dist/server.js"), transport: TransportKind.ipc };
-  return run(context, (options) => new LanguageClient(ID, NAME, server, options));
+  const startThread = threadFrom(context.asAbsolutePath("dist/preview-worker.js"));
+  return run(context, (options) => new LanguageClient(ID, NAME, server, options), startThread);
 }
 
 export const deactivate = stop;

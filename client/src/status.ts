@@ -2,19 +2,17 @@
  * The language status item of the active editor: dialect, input size, parameters and problems of its model, at the
  * right of the status bar. In files that are no model there is none.
  */
-import { Disposable, type LanguageStatusItem, LanguageStatusSeverity, languages, window, workspace } from "vscode";
-import type { BaseLanguageClient } from "vscode-languageclient";
-import { State } from "vscode-languageclient";
-import { type ModelStatus, STATUS_METHOD, type StatusParams } from "#shared/protocol.ts";
+import { Disposable, type LanguageStatusItem, LanguageStatusSeverity, languages, window } from "vscode";
+import type { ModelStatus } from "#shared/protocol.ts";
+import type { Models } from "./models.ts";
 
 /** Shows what the server last said about the active document, until the result is disposed. */
-export function showStatus(client: BaseLanguageClient): Disposable {
-  const models = new Map<string, ModelStatus>();
+export function showStatus(models: Models): Disposable {
   let item: LanguageStatusItem | undefined;
 
   const show = () => {
     const document = window.activeTextEditor?.document;
-    const status = document && models.get(client.code2ProtocolConverter.asUri(document.uri));
+    const status = document && models.get(document.uri);
     if (!status) {
       item?.dispose();
       item = undefined;
@@ -24,21 +22,9 @@ export function showStatus(client: BaseLanguageClient): Disposable {
     Object.assign(item, describe(status));
   };
 
-  return Disposable.from(
-    client.onNotification(STATUS_METHOD, ({ uri, status }: StatusParams) => {
-      if (status) models.set(uri, status);
-      else models.delete(uri);
-      show();
-    }),
-    client.onDidChangeState(({ newState }) => {
-      if (newState === State.Running) return;
-      models.clear(); // a server that does not run knows nothing
-      show();
-    }),
-    workspace.onDidCloseTextDocument(({ uri }) => models.delete(client.code2ProtocolConverter.asUri(uri))),
-    window.onDidChangeActiveTextEditor(show),
-    { dispose: () => item?.dispose() },
-  );
+  return Disposable.from(models.onDidChange(show), window.onDidChangeActiveTextEditor(show), {
+    dispose: () => item?.dispose(),
+  });
 }
 
 /** For any document: `show` takes the item away where it has nothing to say. */

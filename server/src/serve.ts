@@ -38,6 +38,9 @@ import {
   LAYER_TABLE_METHOD,
   type LayerTableParams,
   type LayerTableResult,
+  OPTIONS_METHOD,
+  type OptionsParams,
+  type OptionsResult,
   STATUS_METHOD,
   type StatusParams,
 } from "#shared/protocol.ts";
@@ -155,6 +158,10 @@ class Server {
     connection.onRequest(
       LAYER_TABLE_METHOD,
       this.asked(LAYER_TABLE_METHOD, (params: LayerTableParams) => this.layerTable(params.textDocument.uri)),
+    );
+    connection.onRequest(
+      OPTIONS_METHOD,
+      this.asked(OPTIONS_METHOD, (params: OptionsParams) => this.options(params.textDocument.uri)),
     );
     documents.listen(connection);
     connection.listen();
@@ -423,6 +430,13 @@ class Server {
         textEdit: { range: lspRange(document, replace), newText: text },
       }),
     );
+  }
+
+  private async options(uri: string): Promise<OptionsResult> {
+    const checked = (await this.check(uri))?.checked;
+    if (!checked?.analysis) return null;
+    const { input, scale, rules, targets } = checked.settings;
+    return { input, scale, rules, targets };
   }
 
   private async layerTable(uri: string): Promise<LayerTableResult> {

@@ -2,6 +2,7 @@
  * ConvLint's own messages on the language-server connection, beside the standard ones. Method names and payloads only:
  * server and client give them to their own connection types.
  */
+import type { Settings } from "./settings.ts";
 
 /** Server → client, after every check of an open document: what the status item shows. */
 export const STATUS_METHOD = "convlint/status";
@@ -39,3 +40,15 @@ export interface LayerTableParams {
 }
 
 export type LayerTableResult = string | null;
+
+/** Client → server: under which settings an open document is checked; null where it is not, or is no model. */
+export const OPTIONS_METHOD = "convlint/options";
+
+export interface OptionsParams {
+  readonly textDocument: { readonly uri: string };
+}
+
+/** The editor's settings and the project's configuration together, as far as they concern what a check finds. */
+export type CheckOptions = Pick<Settings, "input" | "scale" | "rules" | "targets">;
+
+export type OptionsResult = CheckOptions | null;

@@ -7,7 +7,7 @@ import type { Answer, PanelRequest, Request, TensorRef, WorkerEvent } from "#sha
 type Unnumbered<T> = T extends infer Each ? (Each extends T ? Omit<Each, "id"> : never) : never;
 type EventOf<K extends WorkerEvent["kind"]> = Extract<WorkerEvent, { kind: K }>;
 
-const NO_OPTIONS = { input: null, scale: null, rules: {} };
+const NO_OPTIONS = { input: null, scale: null, rules: {}, targets: [] };
 
 export class Page {
   readonly events: WorkerEvent[] = [];

@@ -28,8 +28,7 @@ export class Model {
 
   /** null where the text is no model. @param sizes the user's numbers for symbols. */
   static of(text: Text, sizes: ReadonlyMap<string, number>): Model | null {
-    const { input, scale } = text.options;
-    const analysis = analyse(text.text, text.path, { input, scale });
+    const analysis = analyse(text.text, text.path, text.options);
     return analysis && new Model(analysis, text, runnable(analysis.graph, sizes));
   }
 

@@ -9,6 +9,7 @@
  * Binary data travels as ArrayBuffers, which are transferred. Whatever the page says is checked by who gets it.
  */
 import type { Range } from "../ops/finding.ts";
+import type { CheckOptions } from "../protocol.ts";
 import type { PaletteName } from "./palette.ts";
 
 // ---- the model ----
@@ -407,11 +408,7 @@ export type PanelRequest =
       readonly path: string;
       /** The text's version, told back in `diagram`. */
       readonly version: number;
-      readonly options: {
-        readonly input: readonly number[] | null;
-        readonly scale: string | null;
-        readonly rules: Readonly<Record<string, Problem["severity"] | "off">>;
-      };
+      readonly options: CheckOptions;
     }
   /** Work beyond this is asked for first. */
   | { readonly kind: "budget"; readonly macs: number; readonly bytes: number }
@@ -544,8 +541,11 @@ export type PageMessage =
 
 /** From the panel to the page. */
 export type PanelMessage =
-  /** First of all, and whenever one of it changes. */
-  | { readonly kind: "panel"; readonly title: string; readonly pinned: boolean }
+  /**
+   * First of all, and whenever one of it changes. `file` is the model's URI: the page keeps it and `pinned` in its state,
+   * by which the panel is made again after the window was loaded anew.
+   */
+  | { readonly kind: "panel"; readonly title: string; readonly pinned: boolean; readonly file: string }
   /** An image file, undecoded. */
   | { readonly kind: "picked"; readonly file: NamedBytes; readonly input: string | null }
   /** For the page's status line. */

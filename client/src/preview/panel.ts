@@ -1,0 +1,273 @@
+/**
+ * One preview: a webview beside the text, its worker, and the way between them. It keeps nothing of the model itself: the
+ * page and the worker can both be made again at any time.
+ */
+import {
+  type Disposable,
+  Range,
+  Selection,
+  type TextDocument,
+  TextEditorRevealType,
+  Uri,
+  type WebviewPanel,
+  window,
+  workspace,
+} from "vscode";
+import type { Range as Offsets } from "#shared/ops/finding.ts";
+import type { PageMessage, PanelMessage, PanelRequest, Request, WorkerEvent } from "#shared/preview/protocol.ts";
+import type { CheckOptions } from "#shared/protocol.ts";
+import { FileRefusal, pick, save } from "./files.ts";
+import { checked, documentOf, newNonce } from "./page.ts";
+import type { StartThread, Thread } from "./thread.ts";
+
+/** How long the text must rest; typing fast sends the last text only. */
+const REST_MS = 10;
+
+/** Requests that leave what is being computed as it is. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  "tiles",
+  "series",
+  "value",
+  "explain",
+  "spread",
+  "export",
+  "show",
+  "cursor",
+  "hello",
+]);
+
+const NO_OPTIONS: CheckOptions = { input: null, scale: null, rules: {}, targets: [] };
+
+export interface PanelHost {
+  /** The folder of the bundles. */
+  readonly dist: Uri;
+  readonly startThread: StartThread;
+  /** Under which settings a document is checked; null where nobody knows, or it is no model. */
+  optionsOf(document: TextDocument): Promise<CheckOptions | null>;
+}
+
+export class PreviewPanel implements Disposable {
+  private thread: Thread | null = null;
+  /** What the page asked before the worker had a text. */
+  private held: Request[] = [];
+  private hasText = false;
+  private options = NO_OPTIONS;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What the page made the editor select, which says nothing new to the page. */
+  private revealed: Selection | null = null;
+  private readonly parts: Disposable[];
+
+  constructor(
+    readonly view: WebviewPanel,
+    private document: TextDocument,
+    private isPinned: boolean,
+    private readonly host: PanelHost,
+    private readonly closed: (panel: PreviewPanel) => void,
+  ) {
+    const { webview } = view;
+    webview.options = { enableScripts: true, localResourceRoots: [host.dist] };
+    this.parts = [
+      webview.onDidReceiveMessage((message: unknown) => this.hear(message)),
+      view.onDidDispose(() => this.dispose()),
+      workspace.onDidChangeTextDocument(({ document: changed }) => changed === this.document && this.textSoon()),
+      workspace.onDidChangeConfiguration(
+        (change) => change.affectsConfiguration("convlint.preview") && this.sendBudget(),
+      ),
+      window.onDidChangeTextEditorSelection(({ textEditor, selections }) => {
+        if (textEditor.document === this.document) this.cursorMoved(selections[0]);
+      }),
+    ];
+    webview.html = documentOf(
+      webview,
+      Uri.joinPath(host.dist, "preview.js"),
+      Uri.joinPath(host.dist, "preview.css"),
+      newNonce(),
+    );
+    this.showTitle();
+    this.start();
+  }
+
+  get uri(): Uri {
+    return this.document.uri;
+  }
+
+  get pinned(): boolean {
+    return this.isPinned;
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.thread?.end();
+    this.thread = null;
+    for (const part of this.parts) part.dispose();
+    this.closed(this);
+  }
+
+  /** Shows another model, unless it is pinned. */
+  follow(document: TextDocument): void {
+    if (this.isPinned || document === this.document) return;
+    this.document = document;
+    this.revealed = null;
+    this.showTitle();
+    void this.refreshOptions(true);
+  }
+
+  /** The settings that the document is checked under may have changed. */
+  async refreshOptions(always = false): Promise<void> {
+    const { document } = this;
+    const options = (await this.host.optionsOf(document)) ?? NO_OPTIONS;
+    if (document !== this.document) return;
+    const isNew = JSON.stringify(options) !== JSON.stringify(this.options);
+    this.options = options;
+    if (isNew || always) this.sendText();
+  }
+
+  // ---- the worker ----
+
+  private start(): void {
+    this.hasText = false;
+    this.thread = this.host.startThread(
+      (event) => this.said(event),
+      (why) => this.lost(why),
+    );
+    this.sendBudget();
+    void this.refreshOptions(true);
+  }
+
+  /** The worker has ended by itself. A new one starts with the next text. */
+  private lost(why: string): void {
+    this.thread?.end();
+    this.thread = null;
+    this.tellPage({
+      kind: "notice",
+      severity: "error",
+      message: `The preview's engine has stopped: ${why}. It starts again when the text changes.`,
+    });
+  }
+
+  private said(event: WorkerEvent): void {
+    if (event.kind === "crashed") {
+      console.error(`ConvLint preview: ${event.message}`);
+      this.lost(event.message.split("\n", 1)[0]!);
+    } else if (event.kind === "file")
+      void this.saveFile(event.name, event.bytes, () => this.tellPage({ kind: "done", id: event.id }));
+    else this.tellPage(event);
+  }
+
+  private send(message: Request | PanelRequest, transfer: readonly ArrayBuffer[] = []): void {
+    this.thread?.send(message, !HARMLESS.has(message.kind), transfer);
+  }
+
+  private textSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.sendText(), REST_MS);
+  }
+
+  private sendText(): void {
+    clearTimeout(this.timer);
+    if (!this.thread) {
+      this.start();
+      return;
+    }
+    const { document, options } = this;
+    this.send({ kind: "text", text: document.getText(), path: document.uri.path, version: document.version, options });
+    this.hasText = true;
+    for (const request of this.held.splice(0)) this.send(request);
+  }
+
+  private sendBudget(): void {
+    const settings = workspace.getConfiguration("convlint.preview");
+    const [billions, mebibytes] = [settings.get("budget", 20), settings.get("memory", 2048)];
+    this.send({ kind: "budget", macs: billions * 1e9, bytes: mebibytes * 2 ** 20 });
+  }
+
+  // ---- the page ----
+
+  private tellPage(message: PanelMessage | WorkerEvent): void {
+    void this.view.webview.postMessage(message);
+  }
+
+  private showTitle(): void {
+    const name = this.document.uri.path.replace(/^.*\//, "");
+    const title = `Preview ${name}`;
+    this.view.title = this.isPinned ? `${title} (pinned)` : title;
+    this.tellPage({ kind: "panel", title: name, pinned: this.isPinned, file: this.document.uri.toString() });
+  }
+
+  private hear(said: unknown): void {
+    const message = checked(said);
+    if (!message) return;
+    if (!("id" in message)) void this.hearPage(message);
+    else if (this.hasText) this.send(message);
+    else this.held.push(message);
+  }
+
+  private async hearPage(message: PageMessage): Promise<void> {
+    switch (message.kind) {
+      case "ready":
+        this.showTitle();
+        this.send({ kind: "hello" });
+        return;
+      case "pin":
+        this.isPinned = message.pinned;
+        this.showTitle();
+        return;
+      case "reveal":
+        await this.reveal(message.range);
+        return;
+      case "save":
+        await this.saveFile(message.name, message.bytes, () => {});
+        return;
+      case "pick":
+        await this.pick(message.what, message.input);
+    }
+  }
+
+  private async pick(what: Extract<PageMessage, { kind: "pick" }>["what"], input: string | null): Promise<void> {
+    try {
+      const files = await pick(what, this.document.uri);
+      if (!files) return;
+      const [file] = files;
+      const transfer = files.map(({ bytes }) => bytes);
+      if (what === "image") this.tellPage({ kind: "picked", file: file!, input });
+      else if (what === "array") this.send({ kind: "sampleFile", input, file: file! }, transfer);
+      else this.send({ kind: "weightFiles", files }, transfer);
+    } catch (error) {
+      if (!(error instanceof FileRefusal)) throw error;
+      this.tellPage({ kind: "notice", severity: "error", message: error.message });
+    }
+  }
+
+  private async saveFile(name: string, bytes: ArrayBuffer, saved: () => void): Promise<void> {
+    try {
+      if (await save(name, bytes, this.document.uri)) {
+        this.tellPage({ kind: "notice", severity: "information", message: `${name} is saved.` });
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.tellPage({ kind: "notice", severity: "error", message: `${name} cannot be saved: ${why}` });
+    }
+    saved();
+  }
+
+  // ---- the text ----
+
+  private cursorMoved(selection: Selection | undefined): void {
+    if (!selection) return;
+    const isOwn = this.revealed?.isEqual(selection);
+    this.revealed = null;
+    if (!isOwn) this.send({ kind: "cursor", offset: this.document.offsetAt(selection.active) });
+  }
+
+  /** Puts the cursor of an editor that shows the text there; opens none. */
+  private async reveal({ start, end }: Offsets): Promise<void> {
+    const { document } = this;
+    const editor = window.visibleTextEditors.find((each) => each.document === document);
+    if (!editor) return;
+    const [from, to] = [document.positionAt(start), document.positionAt(end)];
+    const selection = new Selection(from, from);
+    if (!editor.selection.isEqual(selection)) this.revealed = selection;
+    editor.selection = selection;
+    editor.revealRange(new Range(from, to), TextEditorRevealType.InCenterIfOutsideViewport);
+  }
+}
