@@ -1,0 +1,260 @@
+/**
+ * All that the page knows: what the worker said, and what the user chose. Whoever changes it says so with `changed`; in
+ * the next frame every view draws what it says now. Data flows one way: message or key → model → views.
+ */
+import type { PaletteName } from "#shared/preview/palette.ts";
+import type {
+  Amount,
+  ColourRange,
+  Diagram,
+  DiagramNode,
+  Place,
+  Sample,
+  SampleReport,
+  ShiftedLayer,
+  ToPage,
+  Variant,
+  WeightsReport,
+} from "#shared/preview/protocol.ts";
+import { onFrame } from "./dom.ts";
+
+export const TABS = ["maps", "window", "shift", "layers"] as const;
+export type Tab = (typeof TABS)[number];
+
+/** What the user chose; it outlives the window. */
+export interface Choices {
+  selected: string | null;
+  /** Blocks that show what they hold. */
+  open: string[];
+  tab: Tab;
+  palette: PaletteName | "auto";
+  range: "tensor" | "plane";
+  /** Of the network's half, in percent. */
+  split: number;
+  /** Which of the layer's outputs, or the name of a weight. */
+  output: number;
+  weight: string | null;
+  /** Size of a map in the grid, in CSS pixels. */
+  cell: number;
+  /** One map on its own; null: the grid. */
+  plane: number | null;
+  slice: number;
+  /** The value that is explained. */
+  place: Place;
+  flipped: boolean;
+  shift: { dx: number; dy: number };
+  sample: Extract<Sample, { kind: "generated" }> | null;
+  seed: number;
+  sizes: Record<string, number | null>;
+}
+
+const FIRST_CHOICES: Choices = {
+  selected: null,
+  open: [],
+  tab: "maps",
+  palette: "auto",
+  range: "tensor",
+  split: 42,
+  output: 0,
+  weight: null,
+  cell: 88,
+  plane: null,
+  slice: 0,
+  place: { plane: 0, z: 0, y: 0, x: 0 },
+  flipped: false,
+  shift: { dx: 0, dy: 0 },
+  sample: null,
+  seed: 0,
+  sizes: {},
+};
+
+export interface Done {
+  readonly milliseconds: number;
+  readonly macs: number;
+  readonly bytes: number;
+  readonly reused: boolean;
+}
+
+/** A run of one variant, as far as it has come. */
+export interface RunState {
+  phase: "running" | "asking" | "done" | "cancelled" | "stopped";
+  amount: Amount | null;
+  steps: number;
+  index: number;
+  milliseconds: number;
+  /** Where it stopped, and why; or what it asks. */
+  node: string | null;
+  message: string | null;
+  /** By id of the node. Nodes computed together have one entry each, the time at the last. */
+  readonly done: Map<string, Done>;
+}
+
+export interface Shifted {
+  readonly dx: number;
+  readonly dy: number;
+  readonly layers: ReadonlyMap<string, ShiftedLayer>;
+}
+
+export class Model {
+  readonly choices: Choices;
+  title = "";
+  pinned = false;
+  diagram: Diagram | null = null;
+  /** Why there is no diagram: the text is no model. */
+  noModel: string | null = null;
+  /** Counts the diagrams: what was made for an older one is out of date. */
+  edition = 0;
+  readonly runs = new Map<Variant, RunState>();
+  sampleReports = new Map<string, SampleReport>();
+  weights: WeightsReport | null = null;
+  shifted: Shifted | null = null;
+  notice: { readonly severity: "error" | "information"; readonly message: string } | null = null;
+  private nodes: ReadonlyMap<string, DiagramNode> = new Map();
+
+  /** @param changed called once in the frame after something changed. */
+  constructor(
+    kept: unknown,
+    private readonly render: () => void,
+    private readonly keep: (choices: Choices) => void,
+  ) {
+    this.choices = { ...FIRST_CHOICES, ...(typeof kept === "object" ? kept : {}) };
+    this.changed = onFrame(() => {
+      this.keep(this.choices);
+      this.render();
+    });
+  }
+
+  readonly changed: () => void;
+
+  node(id: string | null): DiagramNode | undefined {
+    return id === null ? undefined : this.nodes.get(id);
+  }
+
+  get selected(): DiagramNode | undefined {
+    return this.node(this.choices.selected);
+  }
+
+  get run(): RunState | undefined {
+    return this.runs.get("plain");
+  }
+
+  isOpen(id: string): boolean {
+    return this.choices.open.includes(id);
+  }
+
+  /** Opens or folds a block. */
+  fold(id: string, open: boolean): void {
+    const others = this.choices.open.filter((each) => each !== id);
+    this.choices.open = open ? [...others, id] : others;
+    this.changed();
+  }
+
+  /** The box that stands for a node: itself, or the outermost folded block around it. */
+  visible(id: string): string {
+    let shown = id;
+    for (let at = this.nodes.get(id)?.parent ?? null; at !== null; at = this.nodes.get(at)?.parent ?? null) {
+      if (!this.isOpen(at)) shown = at;
+    }
+    return shown;
+  }
+
+  /** Chooses a layer; what was chosen inside the one before is let go. */
+  select(id: string | null): void {
+    const { choices } = this;
+    if (choices.selected === id) return;
+    Object.assign(choices, { selected: id, output: 0, weight: null, plane: null, slice: 0 });
+    choices.place = FIRST_CHOICES.place;
+    this.changed();
+  }
+
+  /** The node whose tensors are shown for a chosen one: of a block, the last that leaves it. */
+  shown(node: DiagramNode): DiagramNode {
+    return node;
+  }
+
+  get range(): ColourRange {
+    return this.choices.range;
+  }
+
+  /** Takes in what the worker or the panel said unasked. */
+  hear(message: ToPage): void {
+    switch (message.kind) {
+      case "panel":
+        this.title = message.title;
+        this.pinned = message.pinned;
+        break;
+      case "diagram":
+        this.diagram = message.diagram;
+        this.noModel = null;
+        this.edition++;
+        this.nodes = new Map(message.diagram.nodes.map((node) => [node.id, node]));
+        if (!this.selected) this.select(message.diagram.inputs[0] ?? message.diagram.nodes[0]?.id ?? null);
+        break;
+      case "noModel":
+        this.diagram = null;
+        this.noModel = message.message;
+        this.edition++;
+        break;
+      case "focus":
+        this.select(message.node);
+        break;
+      case "started":
+        this.runs.set(message.variant, {
+          phase: "running",
+          amount: message.amount,
+          steps: message.steps,
+          index: 0,
+          milliseconds: 0,
+          node: null,
+          message: null,
+          done: new Map(),
+        });
+        break;
+      case "progress": {
+        const run = this.runs.get(message.variant);
+        if (!run) break;
+        run.index = message.index;
+        run.steps = message.steps;
+        run.milliseconds += message.milliseconds;
+        run.node = message.nodes.at(-1) ?? null;
+        for (const node of message.nodes) {
+          const last = node === run.node;
+          const { milliseconds, macs, bytes, reused } = message;
+          run.done.set(node, { milliseconds: last ? milliseconds : 0, macs: last ? macs : 0, bytes, reused });
+        }
+        break;
+      }
+      case "ended": {
+        const run = this.runs.get(message.variant);
+        if (!run) break;
+        run.phase = message.how;
+        run.node = message.node;
+        run.message = message.message;
+        run.milliseconds = message.milliseconds;
+        break;
+      }
+      case "asking": {
+        const { amount, message: question } = message;
+        const nothing = { steps: 0, index: 0, milliseconds: 0, node: null, done: new Map() };
+        this.runs.set(message.variant, { ...nothing, phase: "asking", amount, message: question });
+        break;
+      }
+      case "sample":
+        this.sampleReports.set(message.report.input, message.report);
+        break;
+      case "weights":
+        this.weights = message.report;
+        break;
+      case "crashed":
+        this.runs.clear();
+        this.notice = { severity: "error", message: message.message };
+        break;
+      case "notice":
+        this.notice = { severity: message.severity, message: message.message };
+        break;
+      default:
+        return;
+    }
+    this.changed();
+  }
+}
