@@ -5,7 +5,6 @@
 import type { PaletteName } from "#shared/preview/palette.ts";
 import type {
   Amount,
-  ColourRange,
   Diagram,
   DiagramNode,
   Place,
@@ -104,12 +103,16 @@ export class Model {
   noModel: string | null = null;
   /** Counts the diagrams: what was made for an older one is out of date. */
   edition = 0;
+  /** Count how often the values of a variant may have changed. */
+  readonly editions: Record<Variant, number> = { plain: 0, shifted: 0, flipped: 0 };
   readonly runs = new Map<Variant, RunState>();
-  sampleReports = new Map<string, SampleReport>();
+  /** By input. */
+  readonly samples = new Map<string, SampleReport & { readonly name: string }>();
   weights: WeightsReport | null = null;
   shifted: Shifted | null = null;
   notice: { readonly severity: "error" | "information"; readonly message: string } | null = null;
   private nodes: ReadonlyMap<string, DiagramNode> = new Map();
+  private held: ReadonlyMap<string, readonly string[]> = new Map();
 
   /** @param changed called once in the frame after something changed. */
   constructor(
@@ -158,6 +161,11 @@ export class Model {
     return shown;
   }
 
+  /** A node that runs itself, or all of those that a block holds. */
+  holding(id: string): readonly string[] {
+    return this.held.get(id) ?? [id];
+  }
+
   /** Chooses a layer; what was chosen inside the one before is let go. */
   select(id: string | null): void {
     const { choices } = this;
@@ -165,15 +173,6 @@ export class Model {
     Object.assign(choices, { selected: id, output: 0, weight: null, plane: null, slice: 0 });
     choices.place = FIRST_CHOICES.place;
     this.changed();
-  }
-
-  /** The node whose tensors are shown for a chosen one: of a block, the last that leaves it. */
-  shown(node: DiagramNode): DiagramNode {
-    return node;
-  }
-
-  get range(): ColourRange {
-    return this.choices.range;
   }
 
   /** Takes in what the worker or the panel said unasked. */
@@ -188,7 +187,11 @@ export class Model {
         this.noModel = null;
         this.edition++;
         this.nodes = new Map(message.diagram.nodes.map((node) => [node.id, node]));
-        if (!this.selected) this.select(message.diagram.inputs[0] ?? message.diagram.nodes[0]?.id ?? null);
+        this.held = heldBy(message.diagram);
+        if (!this.selected) {
+          const first = message.diagram.nodes.find(({ kind }) => kind !== "input") ?? message.diagram.nodes[0];
+          this.select(first?.id ?? null);
+        }
         break;
       case "noModel":
         this.diagram = null;
@@ -199,6 +202,7 @@ export class Model {
         this.select(message.node);
         break;
       case "started":
+        this.editions[message.variant]++;
         this.runs.set(message.variant, {
           phase: "running",
           amount: message.amount,
@@ -227,6 +231,7 @@ export class Model {
       case "ended": {
         const run = this.runs.get(message.variant);
         if (!run) break;
+        this.editions[message.variant]++;
         run.phase = message.how;
         run.node = message.node;
         run.message = message.message;
@@ -240,7 +245,8 @@ export class Model {
         break;
       }
       case "sample":
-        this.sampleReports.set(message.report.input, message.report);
+        this.editions.plain++;
+        this.samples.set(message.report.input, { ...message.report, name: message.sample.name });
         break;
       case "weights":
         this.weights = message.report;
@@ -257,4 +263,14 @@ export class Model {
     }
     this.changed();
   }
+}
+
+/** By block: the nodes in it that are no blocks, however deep. */
+function heldBy({ nodes }: Diagram): ReadonlyMap<string, readonly string[]> {
+  const held = new Map<string, string[]>();
+  for (const { id, kind } of nodes) if (kind === "block") held.set(id, []);
+  for (const { id, kind, parent } of nodes.toReversed()) {
+    if (parent !== null) held.get(parent)!.push(...(kind === "block" ? held.get(id)! : [id]));
+  }
+  return held;
 }

@@ -18,12 +18,6 @@ const NAMES = [
   "warning",
   "information",
   "accent",
-  "family-window",
-  "family-pool",
-  "family-norm",
-  "family-activation",
-  "family-merge",
-  "family-other",
 ] as const;
 
 export type ColourName = (typeof NAMES)[number];
