@@ -88,6 +88,8 @@ const bundles = {
     external: ["vscode"],
     entryPoints: ["client/src/extension.browser.ts"],
   },
+  "preview.js": { ...browser, format: "iife", entryPoints: ["client/preview/main.ts"] },
+  "preview.css": { ...browser, entryPoints: ["client/preview/preview.css"] },
 };
 
 /**
@@ -113,7 +115,7 @@ export async function build({ dev = false, watch = false, log = console.log } = 
         minify: !dev,
         sourcemap: dev ? "linked" : false,
         ...options,
-        plugins: [...(options.plugins ?? []), sizeReport(name, inputs, log)],
+        plugins: [...(options.plugins ?? []), inlineWorkers(inputs, !dev), sizeReport(name, inputs, log)],
       }),
     ),
   );
@@ -130,6 +132,31 @@ export async function build({ dev = false, watch = false, log = console.log } = 
   // Not before the build: what runs from dist/ meanwhile keeps its files.
   const made = new Set([LICENSES, ...Object.keys(bundles).flatMap((name) => [name, ...(dev ? [`${name}.map`] : [])])]);
   for (const file of readdirSync(dist)) if (!made.has(file)) rmSync(join(dist, file), { recursive: true });
+}
+
+/** `import script from "./x.ts?worker"` is a whole bundle as text: webviews start workers from blobs only. */
+function inlineWorkers(inputs, minify) {
+  return {
+    name: "inline-workers",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /\?worker$/ }, ({ path, resolveDir }) => ({
+        path: join(resolveDir, path.replace(/\?worker$/, "")),
+        namespace: "worker",
+      }));
+      onLoad({ filter: /.*/, namespace: "worker" }, async ({ path }) => {
+        const options = { ...browser, entryPoints: [path], bundle: true, format: "iife", write: false, metafile: true };
+        const { outputFiles, metafile } = await esbuild.build({
+          ...options,
+          absWorkingDir: root,
+          charset: "utf8",
+          minify,
+        });
+        const files = Object.keys(metafile.inputs);
+        for (const file of files) inputs.add(file);
+        return { contents: outputFiles[0].text, loader: "text", watchFiles: files.map((file) => join(root, file)) };
+      });
+    },
+  };
 }
 
 /** Says each bundle's size, and collects what went into all of them. */

@@ -55,7 +55,7 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "server/src/cli.ts": { imports: ["shared/src/", "server/src/", "node:", "package.json"] },
   "server/src/main.ts": { imports: ["shared/src/", "server/src/", "node:", "vscode-languageserver"] },
   "server/src/preview/": { imports: ["shared/src/", "server/src/", "node:", "fast-png"] },
-  "client/preview/": { imports: ["shared/src/"] },
+  "client/preview/": { imports: ["shared/src/", "@dagrejs/dagre"] },
   "client/src/preview/": { imports: ["shared/src/", "client/src/", "vscode", "vscode-languageclient", "image-size"] },
   "client/src/preview/thread.ts": { imports: ["shared/src/", "node:"] },
   "client/src/": { imports: ["shared/src/", "client/src/", "vscode", "vscode-languageclient"] },

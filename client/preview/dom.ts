@@ -33,7 +33,8 @@ export function setText(element: Element, text: string): void {
 /** Sets or removes an attribute. */
 export function setAttribute(element: Element, name: string, value: string | number | boolean | null): void {
   if (value === null || value === false) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? "" : String(value));
+  else if (element.getAttribute(name) !== String(value))
+    element.setAttribute(name, value === true ? "" : String(value));
 }
 
 const ICONS = {

@@ -35,7 +35,9 @@ export function percent(part: number, all: number): string {
 
 export function milliseconds(value: number): string {
   if (value < 1) return `${value.toFixed(2)} ms`;
-  return value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)} s`;
+  return value < 1000
+    ? `${value.toFixed(value < 10 ? 1 : 0)} ms`
+    : `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)} s`;
 }
 
 /** `1.2 GMAC`. */

@@ -66,7 +66,10 @@ function start(): void {
     try {
       const whole = await createImageBitmap(new Blob([bytes]));
       const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (whole.width * whole.height)));
-      const [width, height] = [Math.max(1, Math.floor(whole.width * scale)), Math.max(1, Math.floor(whole.height * scale))];
+      const [width, height] = [
+        Math.max(1, Math.floor(whole.width * scale)),
+        Math.max(1, Math.floor(whole.height * scale)),
+      ];
       const canvas = new OffscreenCanvas(width, height);
       const context = canvas.getContext("2d", { colorSpace: "srgb" })!;
       context.imageSmoothingQuality = "high";

@@ -6,7 +6,7 @@ import type { Answer, PlaneLayout, TensorRef } from "#shared/preview/protocol.ts
 import { type Connection, Latest } from "../connection.ts";
 import { el, fitCanvas, onFrame, setAttribute } from "../dom.ts";
 import { onTheme, theme } from "../theme.ts";
-import { drawTile, Tiles, type TileStyle } from "./tiles.ts";
+import { drawTile, type TileStyle, Tiles } from "./tiles.ts";
 
 const GAP = 8;
 const LABEL = 14;
@@ -60,7 +60,13 @@ export class Grid {
     this.series = new Latest(connection);
     this.element = el(
       "div",
-      { class: "grid", tabindex: 0, role: "listbox", "aria-label": "Feature maps", "aria-activedescendant": "plane-option" },
+      {
+        class: "grid",
+        tabindex: 0,
+        role: "listbox",
+        "aria-label": "Feature maps",
+        "aria-activedescendant": "plane-option",
+      },
       this.canvas,
       this.spacer,
       this.option,
@@ -129,12 +135,23 @@ export class Grid {
     if (kind === "vector" || kind === "lines") {
       const high = kind === "vector" ? VECTOR_HEIGHT : LINE_HEIGHT;
       const pitchY = high + GAP + LABEL;
-      return { columns: 1, rows: planes, width: room, height: high, pitchX: room, pitchY, total: planes * pitchY + EDGE };
+      return {
+        columns: 1,
+        rows: planes,
+        width: room,
+        height: high,
+        pitchX: room,
+        pitchY,
+        total: planes * pitchY + EDGE,
+      };
     }
     const longest = Math.max(width, height);
     // Kernels are small: a cell of theirs needs no more than a few pixels to be seen.
     const side = group > 1 ? Math.max(20, this.cell * 0.45) : this.cell;
-    const [w, h] = [(side * width) / longest, (side * height) / longest].map((size) => Math.max(size, 6)) as [number, number];
+    const [w, h] = [(side * width) / longest, (side * height) / longest].map((size) => Math.max(size, 6)) as [
+      number,
+      number,
+    ];
     const pitchX = w + (group > 1 ? 4 : GAP);
     const fitting = Math.max(1, Math.floor((room + GAP) / pitchX));
     const columns = group > 1 && group <= fitting ? group : fitting;
@@ -186,7 +203,13 @@ export class Grid {
     setAttribute(this.option, "aria-selected", "true");
   }
 
-  private paintTiles(context: CanvasRenderingContext2D, geometry: Geometry, top: number, from: number, to: number): void {
+  private paintTiles(
+    context: CanvasRenderingContext2D,
+    geometry: Geometry,
+    top: number,
+    from: number,
+    to: number,
+  ): void {
     const { colour, font } = theme();
     this.restyle(false);
     this.tiles.want(from, to, this.layout!.planes);
@@ -213,7 +236,13 @@ export class Grid {
     context.strokeRect(x - 1.5, y - 1.5, w + 3, h + 3);
   }
 
-  private paintLines(context: CanvasRenderingContext2D, geometry: Geometry, top: number, from: number, to: number): void {
+  private paintLines(
+    context: CanvasRenderingContext2D,
+    geometry: Geometry,
+    top: number,
+    from: number,
+    to: number,
+  ): void {
     const { colour, font } = theme();
     const layout = this.layout!;
     const points = Math.min(layout.width, Math.max(Math.round(geometry.width), 1));

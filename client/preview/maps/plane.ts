@@ -34,8 +34,12 @@ export class PlaneView {
   readonly element: HTMLElement;
   private readonly canvas = el("canvas", { "aria-hidden": true });
   private readonly latest: Latest;
-  private shown: { tensor: TensorRef; layout: PlaneLayout; plane: number; style: Omit<TileStyle, "width" | "height"> } | null =
-    null;
+  private shown: {
+    tensor: TensorRef;
+    layout: PlaneLayout;
+    plane: number;
+    style: Omit<TileStyle, "width" | "height">;
+  } | null = null;
   private picture: { readonly tile: Tile; readonly part: Part; readonly plane: string } | null = null;
   private asked = "";
   private cursor: Cell = { y: 0, x: 0 };
@@ -57,7 +61,8 @@ export class PlaneView {
         tabindex: 0,
         role: "application",
         "aria-roledescription": "map",
-        "aria-label": "One map: arrow keys move over its values, Enter explains the value, plus and minus zoom, Escape goes back",
+        "aria-label":
+          "One map: arrow keys move over its values, Enter explains the value, plus and minus zoom, Escape goes back",
       },
       this.canvas,
     );
@@ -163,7 +168,10 @@ export class PlaneView {
       "wheel",
       (event) => {
         event.preventDefault();
-        this.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.003)), { x: event.offsetX, y: event.offsetY });
+        this.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.003)), {
+          x: event.offsetX,
+          y: event.offsetY,
+        });
       },
       { passive: false },
     );

@@ -141,7 +141,14 @@ export function tilesOf(rgba: ArrayBuffer, { from, to, width, height, ranges, pa
 }
 
 /** Puts a picture into a box, its pixels kept sharp. */
-export function drawTile(context: CanvasRenderingContext2D, tile: Tile, x: number, y: number, w: number, h: number): void {
+export function drawTile(
+  context: CanvasRenderingContext2D,
+  tile: Tile,
+  x: number,
+  y: number,
+  w: number,
+  h: number,
+): void {
   context.imageSmoothingEnabled = false;
   context.drawImage(tile.image, tile.x, tile.y, tile.width, tile.height, x, y, w, h);
 }

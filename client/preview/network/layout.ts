@@ -90,7 +90,8 @@ export function layOut(boxes: readonly Box[], links: readonly Link[]): Layout {
       if (!inner) continue;
       const outer = level.boxes.get(box.id)!;
       const by = { x: outer.x + (outer.width - inner.width) / 2, y: outer.y + BLOCK_TITLE };
-      for (const [id, placed] of inner.boxes) level.boxes.set(id, { ...placed, x: placed.x + by.x, y: placed.y + by.y });
+      for (const [id, placed] of inner.boxes)
+        level.boxes.set(id, { ...placed, x: placed.x + by.x, y: placed.y + by.y });
       for (const route of inner.routes) level.routes.push(throughBorder(moved(route, by), box.id, outer));
     }
     return level;
@@ -214,7 +215,12 @@ function inOrder(members: readonly Sized[], links: readonly Link[]): readonly Si
     while (stack.length > 0) {
       const id = stack.at(-1)!;
       const before = state.get(id);
-      const waiting = before ? undefined : sources.get(id)?.map(({ from }) => from).filter((from) => !state.has(from));
+      const waiting = before
+        ? undefined
+        : sources
+            .get(id)
+            ?.map(({ from }) => from)
+            .filter((from) => !state.has(from));
       state.set(id, before ?? "open");
       if (waiting && waiting.length > 0) stack.push(...waiting.reverse());
       else {
@@ -263,7 +269,14 @@ function column(members: readonly Sized[], links: readonly Link[]): Level {
   }
   const routes = links.map(({ from, to }) => {
     const [a, b] = [boxes.get(from)!, boxes.get(to)!];
-    return { from, to, points: [{ x: 0, y: a.y + a.height }, { x: 0, y: b.y }] };
+    return {
+      from,
+      to,
+      points: [
+        { x: 0, y: a.y + a.height },
+        { x: 0, y: b.y },
+      ],
+    };
   });
   return { boxes, routes, width: 0, height: 0 };
 }

@@ -108,7 +108,7 @@ function cardOf(node: DiagramNode, open: boolean, severity: Problem["severity"] 
   const title = shortened(node.type || node.name || "input", WIDEST, TITLE, measure);
   const titleWidth = measure(title, TITLE, 600);
   const room = WIDEST - titleWidth;
-  const name = node.type && node.name !== node.type ? shortened(node.name, room, TITLE, measure) : "";
+  const name = shortened(nameBeside(node), room, TITLE, measure);
   const words = node.kind === "input" ? (node.outputs[0]?.text ?? "") : node.detail;
   return {
     node,
@@ -119,6 +119,17 @@ function cardOf(node: DiagramNode, open: boolean, severity: Problem["severity"] 
     name,
     detail: shortened(words, WIDEST, DETAIL, measure),
   };
+}
+
+/** A layer's name where it says more than its type; of one without a name of its own, its number. */
+export function nameBeside({ type, name, layer }: DiagramNode): string {
+  if (!type || name === type) return "";
+  return layer !== null && name === `${type}_${layer}` ? String(layer) : name;
+}
+
+/** A layer in as few words as tell it apart: `Conv2d conv1`. */
+export function titleOf(node: DiagramNode): string {
+  return [node.type, nameBeside(node)].filter(Boolean).join(" ") || node.name;
 }
 
 /** The text, with its end left out where there is no room for it. */
@@ -188,7 +199,14 @@ export function drawScene(pen: Pen, { cards, order, layout, labels }: Scene, the
     // Into an open block the line goes on inside.
     if (!cards.get(to)?.open && sight.scale > 0.35) {
       const { x, y } = last;
-      pen.polygon([{ x, y }, { x: x - 3.5, y: y - 6 }, { x: x + 3.5, y: y - 6 }], { fill: stroke });
+      pen.polygon(
+        [
+          { x, y },
+          { x: x - 3.5, y: y - 6 },
+          { x: x + 3.5, y: y - 6 },
+        ],
+        { fill: stroke },
+      );
     }
   }
   if (sight.scale > 0.45) {
@@ -243,7 +261,8 @@ function drawCard(pen: Pen, card: Card, box: Placed, theme: Theme, look: Look, s
         ? colour.warning
         : colour.border;
   // A folded block is a stack.
-  if (kind === "block") pen.box(x + 4, y + 4, width - 8, height, 6, { fill: colour.surface, stroke: colour.border, opacity });
+  if (kind === "block")
+    pen.box(x + 4, y + 4, width - 8, height, 6, { fill: colour.surface, stroke: colour.border, opacity });
   pen.box(x, y, width, height, 6, { fill: colour.background, opacity });
   pen.box(x, y, width, height, 6, {
     fill,
@@ -273,8 +292,16 @@ function drawCard(pen: Pen, card: Card, box: Placed, theme: Theme, look: Look, s
 
 function foldMark(pen: Pen, x: number, y: number, open: boolean, colour: string): void {
   const points = open
-    ? [{ x, y: y - 2 }, { x: x + 8, y: y - 2 }, { x: x + 4, y: y + 3 }]
-    : [{ x: x + 1, y: y - 4 }, { x: x + 6, y }, { x: x + 1, y: y + 4 }];
+    ? [
+        { x, y: y - 2 },
+        { x: x + 8, y: y - 2 },
+        { x: x + 4, y: y + 3 },
+      ]
+    : [
+        { x: x + 1, y: y - 4 },
+        { x: x + 6, y },
+        { x: x + 1, y: y + 4 },
+      ];
   pen.polygon(points, { fill: colour });
 }
 
@@ -286,7 +313,14 @@ function problemMark(pen: Pen, x: number, y: number, severity: Problem["severity
     pen.box(x - 7, y - 7, 14, 14, 7, { fill: colour.error });
     pen.text(x, y + 0.5, "×", { ...lettering, size: 13 });
   } else if (severity === "warning") {
-    pen.polygon([{ x, y: y - 7 }, { x: x + 8, y: y + 7 }, { x: x - 8, y: y + 7 }], { fill: colour.warning });
+    pen.polygon(
+      [
+        { x, y: y - 7 },
+        { x: x + 8, y: y + 7 },
+        { x: x - 8, y: y + 7 },
+      ],
+      { fill: colour.warning },
+    );
     pen.text(x, y + 2, "!", lettering);
   } else {
     pen.box(x - 7, y - 7, 14, 14, 7, { fill: colour.information });

@@ -9,7 +9,7 @@ import { onTheme, theme } from "../theme.ts";
 import type { Layout, Point } from "./layout.ts";
 import layoutScript from "./layout.worker.ts?worker";
 import { CanvasPen, type Pen, SvgPen } from "./pens.ts";
-import { drawScene, hit, type Look, onFold, type Outline, outline, type Scene, scene } from "./scene.ts";
+import { drawScene, hit, type Look, type Outline, onFold, outline, type Scene, scene, titleOf } from "./scene.ts";
 
 const LEAST_SCALE = 0.02;
 const MOST_SCALE = 3;
@@ -470,10 +470,12 @@ export class NetworkView {
   }
 
   /** A layer in words. */
-  private words({ type, name, outputs, problems, blocked, kind }: DiagramNode): string {
+  private words(node: DiagramNode): string {
+    const { outputs, problems, blocked } = node;
     const shape = outputs.map(({ text }) => text).join(", ");
-    const trouble = problems.length === 0 ? "" : `, ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
-    const what = [type || (kind === "input" ? "Input" : ""), name === type ? "" : name].filter(Boolean).join(" ");
+    const trouble =
+      problems.length === 0 ? "" : `, ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
+    const what = titleOf(node);
     return `${what}${shape && `, ${shape}`}${trouble}${blocked === null ? "" : ", does not run"}`;
   }
 
@@ -483,7 +485,9 @@ export class NetworkView {
     const { x, y, scale } = this.view;
     const wanted = new Set(scale < 0.3 ? [] : shown.slice(0, 80));
     if (selected !== null && cards.has(selected)) wanted.add(selected);
-    const kept = new Map([...this.items.children].map((item) => [(item as HTMLElement).dataset.node!, item as HTMLElement]));
+    const kept = new Map(
+      [...this.items.children].map((item) => [(item as HTMLElement).dataset.node!, item as HTMLElement]),
+    );
     for (const [id, item] of kept) if (!wanted.has(id)) item.remove();
     for (const [index, id] of order.entries()) {
       if (!wanted.has(id)) continue;

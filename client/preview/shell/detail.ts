@@ -1,6 +1,7 @@
 /** The chosen layer: what it is, its problems, and the views of it as tabs. */
 import { el, setAttribute, setText } from "../dom.ts";
-import { type Model, type Tab, TABS } from "../model.ts";
+import { type Model, TABS, type Tab } from "../model.ts";
+import { nameBeside } from "../network/scene.ts";
 import { timeOf } from "./layers.ts";
 
 const LABELS: Readonly<Record<Tab, string>> = { maps: "Maps", window: "Window", shift: "Shift", layers: "Layers" };
@@ -38,7 +39,10 @@ export class Detail {
       );
       this.tabs.set(tab, button);
       const { element } = views[tab];
-      this.panels.set(tab, el("div", { role: "tabpanel", id: `panel-${tab}`, "aria-labelledby": `tab-${tab}` }, element));
+      this.panels.set(
+        tab,
+        el("div", { role: "tabpanel", id: `panel-${tab}`, "aria-labelledby": `tab-${tab}` }, element),
+      );
     }
     this.element = el(
       "section",
@@ -56,7 +60,7 @@ export class Detail {
 
   update(): void {
     const { selected, choices } = this.model;
-    const name = selected && selected.name !== selected.type ? selected.name : "";
+    const name = selected ? nameBeside(selected) : "";
     this.title.replaceChildren(
       selected?.type || (selected?.kind === "input" ? "Input" : ""),
       ...(name ? [" ", el("span", { class: "muted" }, name)] : []),

@@ -2,6 +2,7 @@
 import { el, setText } from "../dom.ts";
 import { milliseconds } from "../format.ts";
 import type { Model } from "../model.ts";
+import { titleOf } from "../network/scene.ts";
 
 const COLUMNS = ["Layer", "Output", "Parameters", "MACs", "Memory", "Sees", "Time"] as const;
 
@@ -41,7 +42,7 @@ export class LayersView {
       setText(this.totals, `${parameters} parameters, ${macs} MACs, ${memory} of outputs`);
       this.rows.replaceChildren(
         ...layers.map((node) => {
-          const label = [node.type, node.name === node.type ? "" : node.name].filter(Boolean).join(" ");
+          const label = titleOf(node);
           const time = el("td", { class: "number" });
           this.times.set(node.id, time);
           return el(

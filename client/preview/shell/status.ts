@@ -3,6 +3,7 @@ import type { Connection } from "../connection.ts";
 import { el, iconButton, setText } from "../dom.ts";
 import { bytes, milliseconds, work } from "../format.ts";
 import type { Model, RunState } from "../model.ts";
+import { titleOf } from "../network/scene.ts";
 
 /** Beneath this many milliseconds a run is over before anybody could read of it. */
 const QUIET_MS = 150;
@@ -28,7 +29,11 @@ export class Status {
   ) {
     this.cancel = el(
       "button",
-      { type: "button", class: "secondary small", onclick: () => connection.ask({ kind: "cancel" }, () => {}).forget() },
+      {
+        type: "button",
+        class: "secondary small",
+        onclick: () => connection.ask({ kind: "cancel" }, () => {}).forget(),
+      },
       "Cancel",
     );
     this.go = el("button", { type: "button", class: "link", onclick: () => this.goToStop() }, "Go to the layer");
@@ -60,7 +65,7 @@ export class Status {
 
   private words(run: RunState): string {
     const node = this.model.node(run.node);
-    const name = node ? [node.type, node.name === node.type ? "" : node.name].filter(Boolean).join(" ") : "";
+    const name = node ? titleOf(node) : "";
     const done = [...run.done.values()];
     const kept = done.filter(({ reused }) => reused).length;
     const computed = done.filter(({ reused }) => !reused);
@@ -69,11 +74,15 @@ export class Status {
     const cost = [macs > 0 ? work(macs) : "", most > 0 ? `at most ${bytes(most)}` : ""].filter(Boolean);
     switch (run.phase) {
       case "running":
-        return [`${run.index} of ${run.steps}`, name, milliseconds(run.milliseconds), ...cost].filter(Boolean).join(" · ");
+        return [`${run.index} of ${run.steps}`, name, milliseconds(run.milliseconds), ...cost]
+          .filter(Boolean)
+          .join(" · ");
       case "done": {
         const what = `Ran ${computed.length} ${computed.length === 1 ? "layer" : "layers"}`;
         const rest = kept > 0 ? [`${kept} kept`] : [];
-        return done.length === 0 ? "Up to date" : [`${what} in ${milliseconds(run.milliseconds)}`, ...cost, ...rest].join(" · ");
+        return done.length === 0
+          ? "Up to date"
+          : [`${what} in ${milliseconds(run.milliseconds)}`, ...cost, ...rest].join(" · ");
       }
       case "cancelled":
         return `Cancelled after ${run.index} of ${run.steps}`;
@@ -88,7 +97,8 @@ export class Status {
     const { notice } = this.model;
     const asking = run?.phase === "asking" ? run : null;
     const cancelled = run?.phase === "cancelled" ? run : null;
-    const text = asking?.message ?? notice?.message ?? (cancelled ? "The run was cancelled. What was computed stays." : null);
+    const text =
+      asking?.message ?? notice?.message ?? (cancelled ? "The run was cancelled. What was computed stays." : null);
     const key = JSON.stringify([text, asking !== null]);
     if (key === this.bannerFor) return;
     this.bannerFor = key;
@@ -98,7 +108,10 @@ export class Status {
     const proceed = (label: string) =>
       el("button", { type: "button", class: "primary", onclick: () => this.proceed() }, label);
     const buttons = asking
-      ? [proceed("Run it"), el("button", { type: "button", class: "secondary", onclick: () => this.decline() }, "Not now")]
+      ? [
+          proceed("Run it"),
+          el("button", { type: "button", class: "secondary", onclick: () => this.decline() }, "Not now"),
+        ]
       : notice
         ? [iconButton("close", "Dismiss", () => this.dismiss())]
         : cancelled

@@ -73,7 +73,12 @@ export class Toolbar {
       },
     );
     this.weights.prepend(this.ownWeights);
-    this.seed = el("input", { type: "number", min: 0, "aria-label": "Seed of the weights", onchange: () => this.useSeed() });
+    this.seed = el("input", {
+      type: "number",
+      min: 0,
+      "aria-label": "Seed of the weights",
+      onchange: () => this.useSeed(),
+    });
     this.seedField = field("Seed", this.seed);
     const exports = select<string>(
       "Export",
@@ -135,7 +140,7 @@ export class Toolbar {
     if (report && !known) setText(this.ownSample, report.name);
     if (report) this.sample.value = known ? report.name : "own";
     this.sampleSeedField.hidden = this.sample.value !== "noise";
-    const seeded = !weights || weights.source.startsWith("seeded");
+    const seeded = !weights || weights.source.startsWith("seed");
     if (weights && !seeded) setText(this.ownWeights, weights.source);
     this.weights.value = seeded ? "seeded" : "own";
     this.seedField.hidden = !seeded;
@@ -156,9 +161,7 @@ export class Toolbar {
     this.input.hidden = inputs.length <= 1;
     if (key === this.inputsFor) return;
     this.inputsFor = key;
-    this.input.replaceChildren(
-      ...inputs.map((id) => el("option", { value: id }, this.model.node(id)?.name ?? id)),
-    );
+    this.input.replaceChildren(...inputs.map((id) => el("option", { value: id }, this.model.node(id)?.name ?? id)));
   }
 
   private chosenInput(): string | null {
@@ -197,7 +200,11 @@ export class Toolbar {
       this.model.changed();
       return;
     }
-    const sample = { kind: "generated", name: value as GeneratedSample, seed: Number(this.sampleSeed.value) || 0 } as const;
+    const sample = {
+      kind: "generated",
+      name: value as GeneratedSample,
+      seed: Number(this.sampleSeed.value) || 0,
+    } as const;
     this.model.choices.sample = sample;
     void this.ask({ kind: "sample", input: this.chosenInput(), sample });
   }
@@ -232,7 +239,15 @@ export class Toolbar {
             el(
               "table",
               { class: "table" },
-              el("thead", {}, el("tr", {}, ...["Name", "The model has", "The file has"].map((text) => el("th", { scope: "col" }, text)))),
+              el(
+                "thead",
+                {},
+                el(
+                  "tr",
+                  {},
+                  ...["Name", "The model has", "The file has"].map((text) => el("th", { scope: "col" }, text)),
+                ),
+              ),
               el(
                 "tbody",
                 {},

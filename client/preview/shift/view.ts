@@ -9,6 +9,7 @@ import { figure } from "../format.ts";
 import { SamplePicture } from "../maps/sample.ts";
 import { drawTile, type Tile, tilesOf } from "../maps/tiles.ts";
 import type { Model } from "../model.ts";
+import { titleOf } from "../network/scene.ts";
 import { onTheme, theme } from "../theme.ts";
 
 const SIDE = 190;
@@ -224,17 +225,29 @@ export class ShiftView {
   private writeTable(edition: number): void {
     const { shifted, choices } = this.model;
     const nodes = this.model.diagram!.nodes.filter(({ id }) => shifted?.layers.has(id));
-    const key = JSON.stringify([edition, shifted?.dx, shifted?.dy, choices.selected, nodes.length, this.model.editions.shifted]);
+    const key = JSON.stringify([
+      edition,
+      shifted?.dx,
+      shifted?.dy,
+      choices.selected,
+      nodes.length,
+      this.model.editions.shifted,
+    ]);
     if (key === this.tableOf) return;
     this.tableOf = key;
     this.rows.replaceChildren(
-      ...nodes.map(({ id, name, type }) => {
+      ...nodes.map((node) => {
+        const { id } = node;
         const layer = shifted!.layers.get(id)!;
-        const label = [type, name === type ? "" : name].filter(Boolean).join(" ") || name;
+        const label = titleOf(node);
         return el(
           "tr",
           id === choices.selected ? { "aria-current": "true" } : {},
-          el("th", { scope: "row" }, el("button", { type: "button", class: "link", onclick: () => this.choose(id) }, label)),
+          el(
+            "th",
+            { scope: "row" },
+            el("button", { type: "button", class: "link", onclick: () => this.choose(id) }, label),
+          ),
           el("td", {}, cells(layer.expected)),
           el("td", {}, layer.moved === null ? "–" : cells(layer.moved)),
           el("td", {}, bar(layer.equivariance), figureOf(layer.equivariance)),
@@ -294,7 +307,12 @@ function fitted({ width, height }: Tile): readonly [number, number] {
 
 /** Across before down, as one moves. */
 function cells(sizes: readonly number[]): string {
-  return sizes.length === 0 ? "–" : sizes.toReversed().map((size) => figure(size, 3)).join(", ");
+  return sizes.length === 0
+    ? "–"
+    : sizes
+        .toReversed()
+        .map((size) => figure(size, 3))
+        .join(", ");
 }
 
 function figureOf(value: number | null): string {

@@ -39,7 +39,8 @@ export function drawKernel(context: CanvasRenderingContext2D, picture: KernelPic
     if (sum !== null) write(context, width / 2, top + rows * cell + 12, `sum ${figure(sum, 5)}`, 11, colour.foreground);
   } else if (inputs) {
     grid(context, inputs, columns, rows, left, 0, cell, picture.inside, kind === "maximum" ? picture.winner : null);
-    const words = kind === "average" ? `sum ÷ ${figure(picture.divisor)}` : kind === "maximum" ? "the greatest wins" : "";
+    const words =
+      kind === "average" ? `sum ÷ ${figure(picture.divisor)}` : kind === "maximum" ? "the greatest wins" : "";
     write(context, width / 2, rows * cell + 12, words, 11, colour.muted);
   }
 }

@@ -49,7 +49,10 @@ export function viewportFor(
   const [all, high] = [x.end - x.first, y.end - y.first];
   const fitting = Math.min(box.width / all, box.height / high);
   const needed = Math.max(focus.width, focus.height) + 2;
-  const cell = Math.min(MOST_CELL, Math.max(fitting, Math.min(LEAST_CELL, Math.min(box.width, box.height) / needed), 2));
+  const cell = Math.min(
+    MOST_CELL,
+    Math.max(fitting, Math.min(LEAST_CELL, Math.min(box.width, box.height) / needed), 2),
+  );
   const columns = Math.min(all, Math.max(1, Math.floor(box.width / cell)));
   const rows = Math.min(high, Math.max(1, Math.floor(box.height / cell)));
   const along = (extent: Extent, count: number, from: number, length: number, was: number | undefined) => {
@@ -192,7 +195,13 @@ export class Sheet {
   }
 
   /** A number in a cell, in ink that shows on the value's colour. */
-  number(x: number, y: number, value: number, ink: string, text = brief(value, Math.floor(this.viewport.cell / 6))): void {
+  number(
+    x: number,
+    y: number,
+    value: number,
+    ink: string,
+    text = brief(value, Math.floor(this.viewport.cell / 6)),
+  ): void {
     const { cell } = this.viewport;
     if (cell < 20) return;
     const [left, top] = this.rect(x, y);
@@ -217,7 +226,10 @@ export function write(
 }
 
 /** The colour of a value in a picture. */
-export function colourOf(tile: Pick<Tile, "least" | "most" | "palette">, value: number): readonly [number, number, number] {
+export function colourOf(
+  tile: Pick<Tile, "least" | "most" | "palette">,
+  value: number,
+): readonly [number, number, number] {
   const palette = paletteNamed(tile.palette);
   const [low, high] = endsFor(tile.palette, tile.least, tile.most);
   const at = 3 * stepOf(value, low, high);

@@ -5,14 +5,25 @@
  */
 import type { Answer, Explanation, Place, Spread, TensorRef, WindowAxis } from "#shared/preview/protocol.ts";
 import { type Connection, Latest } from "../connection.ts";
-import { el, field, fitCanvas, iconButton, icon, onFrame, reducedMotion, select, setAttribute, setText } from "../dom.ts";
+import {
+  el,
+  field,
+  fitCanvas,
+  icon,
+  iconButton,
+  onFrame,
+  reducedMotion,
+  select,
+  setAttribute,
+  setText,
+} from "../dom.ts";
 import { figure, whole } from "../format.ts";
 import { SamplePicture } from "../maps/sample.ts";
 import { drawTile, type Tile, tilesOf } from "../maps/tiles.ts";
 import type { Model } from "../model.ts";
 import { onTheme, theme } from "../theme.ts";
 import { drawContributions, drawKernel, drawTerms } from "./kernel.ts";
-import { type Extent, type Picture, Sheet, type Viewport, colourOf, inkOn, viewportFor } from "./sheet.ts";
+import { colourOf, type Extent, inkOn, type Picture, Sheet, type Viewport, viewportFor } from "./sheet.ts";
 import { comparison, seen, standing, summary } from "./words.ts";
 
 /** An axis that is not there: one cell that reads one cell. */
@@ -45,7 +56,13 @@ class Patch {
     this.latest = new Latest(connection);
   }
 
-  want(tensor: TensorRef, plane: number, slice: number, part: Omit<Picture, "tile">, palette: "auto" | "picture" | string) {
+  want(
+    tensor: TensorRef,
+    plane: number,
+    slice: number,
+    part: Omit<Picture, "tile">,
+    palette: "auto" | "picture" | string,
+  ) {
     const of = JSON.stringify([tensor, plane, slice, palette]);
     const key = JSON.stringify([of, part]);
     if (key === this.key) return;
@@ -122,16 +139,26 @@ export class WindowView {
     this.outputPatch = new Patch(connection, this.draw);
     this.sample = new SamplePicture(connection, "plain", this.draw);
     const number = (label: string, set: (value: number) => void) => {
-      const input = el("input", { type: "number", min: 0, "aria-label": label, onchange: () => set(Number(input.value)) });
+      const input = el("input", {
+        type: "number",
+        min: 0,
+        "aria-label": label,
+        onchange: () => set(Number(input.value)),
+      });
       return input;
     };
     this.outputPlane = number("Output channel", (plane) => this.move({ plane }));
-    this.inputPlane = number("Input channel", (plane) => this.chooseChannel(plane - (this.explanation?.source?.from ?? 0)));
+    this.inputPlane = number("Input channel", (plane) =>
+      this.chooseChannel(plane - (this.explanation?.source?.from ?? 0)),
+    );
     this.inputField = field("Input channel", this.inputPlane);
     this.flip = el("input", { type: "checkbox", role: "switch", onchange: () => this.setFlipped(this.flip.checked) });
     this.flipField = el(
       "label",
-      { class: "field", title: "A true convolution turns the kernel by half a turn before it multiplies. Frameworks do not." },
+      {
+        class: "field",
+        title: "A true convolution turns the kernel by half a turn before it multiplies. Frameworks do not.",
+      },
       this.flip,
       el("span", {}, "Turn the kernel (true convolution)"),
     );
@@ -264,7 +291,8 @@ export class WindowView {
   private inside(place: Place): Place {
     const layout = this.looked()?.layout;
     if (!layout) return place;
-    const within = (value: number, size: number) => Math.min(Math.max(Math.round(value) || 0, 0), Math.max(size - 1, 0));
+    const within = (value: number, size: number) =>
+      Math.min(Math.max(Math.round(value) || 0, 0), Math.max(size - 1, 0));
     return {
       plane: within(place.plane, layout.planes),
       z: within(place.z, layout.depth),
@@ -473,7 +501,10 @@ export class WindowView {
           ...axes.map((axis, index) => standing(axis, outputs[index]!, kind === "transposed")),
           ...axes
             .filter(({ unread }) => unread.length > 0)
-            .map(({ name, unread }) => `${name} ${unread.join(", ")}: no window reads ${unread.length > 1 ? "them" : "it"}`),
+            .map(
+              ({ name, unread }) =>
+                `${name} ${unread.join(", ")}: no window reads ${unread.length > 1 ? "them" : "it"}`,
+            ),
           comparison(explanation),
           ...seen(explanation),
         ];
@@ -489,8 +520,15 @@ export class WindowView {
     const extent = (axis: WindowAxis): Extent => {
       const padded = explanation.kind !== "transposed";
       const first = padded ? Math.min(0, -axis.padBefore) : 0;
-      const reach = Math.max(axis.input, (axis.output - 1) * axis.stride - axis.padBefore + (axis.kernel - 1) * axis.dilation + 1);
-      return { first, end: padded ? Math.min(reach, axis.input + Math.max(axis.padAfter, 0) + axis.stride) : axis.input, size: axis.input };
+      const reach = Math.max(
+        axis.input,
+        (axis.output - 1) * axis.stride - axis.padBefore + (axis.kernel - 1) * axis.dilation + 1,
+      );
+      return {
+        first,
+        end: padded ? Math.min(reach, axis.input + Math.max(axis.padAfter, 0) + axis.stride) : axis.input,
+        size: axis.input,
+      };
     };
     const [ex, ey] = [extent(x), extent(y)];
     const spread = this.isSpread ? this.spread : null;
@@ -562,7 +600,9 @@ export class WindowView {
       rows: y.cells.length,
       kind: explanation.kind,
       inputs: spread ? null : explanation.inputs.subarray(from, from + count),
-      weights: spread ? spread.products.subarray(0, count) : (explanation.weights?.subarray(from, from + count) ?? null),
+      weights: spread
+        ? spread.products.subarray(0, count)
+        : (explanation.weights?.subarray(from, from + count) ?? null),
       inside: explanation.inside,
       divisor: explanation.divisor,
       winner: explanation.winner,
@@ -589,7 +629,13 @@ export class WindowView {
     const slice = layout.depth > 1 ? `, slice ${place.z}` : "";
     setText(this.outputTitle, `Output, channel ${place.plane}${slice}`);
     if (!fitCanvas(this.outputCanvas, view.columns * view.cell, view.rows * view.cell)) return;
-    this.outputPatch.want(this.looked()!.tensor, place.plane, place.z, realPart(view, ex, ey), this.model.choices.palette);
+    this.outputPatch.want(
+      this.looked()!.tensor,
+      place.plane,
+      place.z,
+      realPart(view, ex, ey),
+      this.model.choices.palette,
+    );
     const sheet = new Sheet(this.outputCanvas.getContext("2d")!, view, ex, ey);
     const { picture } = this.outputPatch;
     sheet.base(picture);
@@ -648,7 +694,12 @@ export class WindowView {
     context.beginPath();
     context.rect(0, 0, width + 2 * pad, height + 2 * pad);
     context.clip();
-    const box = [pad + x.first * sx, pad + y.first * sy, (x.last - x.first + 1) * sx, (y.last - y.first + 1) * sy] as const;
+    const box = [
+      pad + x.first * sx,
+      pad + y.first * sy,
+      (x.last - x.first + 1) * sx,
+      (y.last - y.first + 1) * sy,
+    ] as const;
     context.strokeStyle = colour.background;
     context.lineWidth = 4;
     context.strokeRect(...box);
