@@ -4,9 +4,10 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Convolution, Pointwise } from "#shared/kernels/backend.ts";
+import type { Convolution, Pointwise, TransposedConvolution } from "#shared/kernels/backend.ts";
 import { Reference } from "#shared/kernels/reference/reference.ts";
 import { EngineError, type Values } from "#shared/kernels/values.ts";
+import type { WasmTensor } from "#shared/kernels/wasm/tensor.ts";
 import { createWasmBackend } from "#shared/kernels/wasm/wasm.ts";
 import { effectiveKernel, type Placement } from "#shared/shape/window.ts";
 import { GuardedBackend } from "./guarded.ts";
@@ -118,6 +119,53 @@ const depthwise: fc.Arbitrary<Case> = fc
     caseOf(axes, { batch, groups: channels, channels, outputs: channels }, rest),
   );
 
+interface TransposedCase {
+  readonly x: Values;
+  readonly added: Values | null;
+  readonly convolution: Omit<TransposedConvolution, "add">;
+}
+
+/** Like a window's axis, but turned around: the output is what the window would have been moved over. */
+const transposedAxis: fc.Arbitrary<Placement> = fc
+  .record({
+    input: fc.integer({ min: 1, max: 12 }),
+    kernel: fc.integer({ min: 1, max: 6 }),
+    stride: fc.integer({ min: 1, max: 5 }),
+    dilation: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 6 })),
+    ...{ padBefore: fc.integer({ min: 0, max: 4 }), padAfter: fc.integer({ min: 0, max: 4 }) },
+    outputPadding: fc.integer({ min: 0, max: 2 }),
+  })
+  .map(({ outputPadding, ...rest }) => {
+    const { input, stride, padBefore, padAfter } = rest;
+    const whole = (input - 1) * stride + effectiveKernel(rest) + outputPadding;
+    return { ...rest, output: Math.max(1, whole - padBefore - padAfter) };
+  });
+
+const transposed: fc.Arbitrary<TransposedCase> = fc
+  .record({
+    axes: fc.array(transposedAxis, { minLength: 1, maxLength: 3 }),
+    ...{ batch: fc.integer({ min: 1, max: 2 }), groups: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 4 })) },
+    ...{ channels: fc.integer({ min: 1, max: 9 }), outputs: fc.integer({ min: 1, max: 11 }) },
+    ...{ bias: fc.boolean(), add: fc.boolean(), activation, seed: fc.integer() },
+  })
+  .filter(({ axes, ...rest }) => {
+    const work = axes.reduce((all, { output, kernel }) => all * output * kernel, 1);
+    return work * rest.batch * rest.groups * rest.channels * rest.outputs < 2e6;
+  })
+  .map(({ axes, batch, groups, channels, outputs, bias, add, activation, seed }) => {
+    const random = randomOf(seed);
+    const result = [batch, outputs * groups, ...axes.map(({ output }) => output)];
+    const weight = randomValues([channels * groups, outputs, ...axes.map(({ kernel }) => kernel)], random);
+    return {
+      x: randomValues([batch, channels * groups, ...axes.map(({ input }) => input)], random),
+      added: add ? randomValues(result, random) : null,
+      convolution: {
+        ...{ weight, bias: bias ? randomValues([outputs * groups], random) : null, axes, groups },
+        ...(activation ? { activation } : {}),
+      },
+    };
+  });
+
 const winograd: fc.Arbitrary<Case> = fc
   .record({
     size: fc.tuple(fc.integer({ min: 3, max: 24 }), fc.integer({ min: 3, max: 24 })),
@@ -148,16 +196,17 @@ function describeCase({ x, convolution: { axes, weight, groups } }: Case): strin
 describe("engine: the fast backend", () => {
   const guarded = new GuardedBackend();
 
-  /** Runs a case between guard zones and gives what came out. */
-  function convolved({ x, added, convolution }: Case): Values {
-    const [values] = guarded.tidy(() => {
-      const add = added ? { add: guarded.enter(added) } : {};
-      return [guarded.convolve(guarded.enter(x), { ...convolution, ...add })];
-    });
-    const result = guarded.read(values!);
-    guarded.release(values!);
+  /** Computes between guard zones and gives what came out. */
+  function inGuards(compute: (enter: (values: Values) => WasmTensor) => WasmTensor): Values {
+    const [made] = guarded.tidy(() => [compute((values) => guarded.enter(values))]);
+    const result = guarded.read(made!);
+    guarded.release(made!);
     guarded.checkAll();
     return result;
+  }
+
+  function convolved({ x, added, convolution }: Case): Values {
+    return inGuards((enter) => guarded.convolve(enter(x), { ...convolution, ...(added ? { add: enter(added) } : {}) }));
   }
 
   it("convolves as the reference does, whatever the geometry, inside its tensors", () => {
@@ -197,6 +246,53 @@ describe("engine: the fast backend", () => {
       { numRuns: 60 },
     );
   }).timeout(60_000);
+
+  it("convolves transposed as the reference does", () => {
+    fc.assert(
+      fc.property(transposed, ({ x, added, convolution }) => {
+        const expected = reference.convolveTransposed(x, added ? { ...convolution, add: added } : convolution);
+        const actual = inGuards((enter) => {
+          const add = added ? { add: enter(added) } : {};
+          return guarded.convolveTransposed(enter(x), { ...convolution, ...add });
+        });
+        const far = distance(actual.data, expected.data);
+        assert.ok(far <= CLOSE, `${far} away: ${JSON.stringify({ x: x.dims, ...convolution, bias: null, weight: 0 })}`);
+      }),
+      { numRuns: 200 },
+    );
+  }).timeout(60_000);
+
+  it("multiplies matrices as the reference does", () => {
+    const size = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 13, max: 130 }));
+    const lead = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 });
+    const given = fc.record({ lead, rows: size, inner: size, outputs: size, seed: fc.integer(), alone: fc.boolean() });
+    fc.assert(
+      fc.property(fc.record({ given, bias: fc.boolean(), add: fc.boolean(), activation }), (all) => {
+        const { lead, rows, inner, outputs, seed, alone } = all.given;
+        const random = randomOf(seed);
+        const x = randomValues([...lead, rows, inner], random);
+        const weight = randomValues([outputs, inner], random);
+        const bias = all.bias ? randomValues([outputs], random) : null;
+        const add = all.add ? randomValues([...lead, rows, outputs], random) : null;
+        const parts = { weight, bias, ...(all.activation ? { activation: all.activation } : {}) };
+        const linear = inGuards((enter) => guarded.linear(enter(x), add ? { ...parts, add: enter(add) } : parts));
+        const expected = reference.linear(x, add ? { ...parts, add } : parts);
+        assert.ok(distance(linear.data, expected.data) <= CLOSE, JSON.stringify(all.given));
+        const other = randomValues(alone ? [inner, outputs] : [...lead, inner, outputs], random);
+        const product = inGuards((enter) => guarded.matmul(enter(x), enter(other)));
+        assert.ok(distance(product.data, reference.matmul(x, other).data) <= CLOSE, JSON.stringify(all.given));
+      }),
+      { numRuns: 150 },
+    );
+  }).timeout(60_000);
+
+  it("keeps long sums exact", () => {
+    const random = randomOf(3);
+    const x = randomValues([1, 30_000], random);
+    const parts = { weight: randomValues([9, 30_000], random), bias: null };
+    const far = distance(inGuards((enter) => guarded.linear(enter(x), parts)).data, reference.linear(x, parts).data);
+    assert.ok(far <= 1e-6, `${far} away`);
+  });
 
   for (const strange of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-42, 3e38]) {
     it(`carries ${strange} as IEEE says, through every kernel`, () => {

@@ -1,11 +1,11 @@
 /** Convolutions: which kernel a geometry gets, and how its weights are packed for it. */
-import { effectiveKernel, type Placement } from "../../shape/window.ts";
 import type { Convolution } from "../backend.ts";
 import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
 import { depthwiseKernel, packDepthwise } from "./depthwise.ts";
-import { type DirectGeometry, directKernel, directWeights, packBias, packDirect, type Tile } from "./direct.ts";
-import { type Margin, padded, type Size3, type Strides, type WasmTensor } from "./tensor.ts";
+import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
+import { type Margin, padded, type Strides, type WasmTensor } from "./tensor.ts";
 import {
   F2,
   F4,
@@ -16,50 +16,10 @@ import {
   winogradOutput,
 } from "./winograd.ts";
 
-/** A convolution with everything about its axes in threes. */
-interface Geometry {
-  readonly axes: readonly [Placement, Placement, Placement];
-  readonly kernel: Size3;
-  readonly stride: Size3;
-  readonly dilation: Size3;
-  readonly size: Size3;
-}
-
-/** An axis of one cell, which stands in where there are fewer than three. */
-const SINGLE: Placement = { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, padBefore: 0, padAfter: 0 };
-
-function geometryOf(axes: readonly Placement[]): Geometry {
-  const three = [...new Array<Placement>(3 - axes.length).fill(SINGLE), ...axes] as unknown as Geometry["axes"];
-  const each = (of: (axis: Placement) => number) => three.map(of) as unknown as Size3;
-  return {
-    axes: three,
-    kernel: each((axis) => axis.kernel),
-    stride: each((axis) => axis.stride),
-    dilation: each((axis) => axis.dilation),
-    size: each((axis) => axis.output),
-  };
-}
-
-/** The cells around the input that windows read. */
-function marginOf(axes: Geometry["axes"]): Margin {
-  const before = axes.map(({ padBefore }) => Math.max(0, padBefore)) as unknown as Size3;
-  const after = axes.map((axis) =>
-    Math.max(0, (axis.output - 1) * axis.stride + effectiveKernel(axis) - axis.padBefore - axis.input),
-  ) as unknown as Size3;
-  return { before, after };
-}
-
-/** Pixels × panel that suit so many pixels: with few of them, a wider panel keeps enough sums in flight. */
-export function tileFor(core: Core, pixels: number, outputs: number): Tile {
-  if (outputs <= 4) return { pixels: 12, vectors: 1, unroll: 1 };
-  if (pixels >= 4) return core.tile;
-  return { pixels, vectors: [8, 4, 3][pixels - 1]!, unroll: 1 };
-}
-
 /** Everything a convolution needs but the choice of a kernel. */
 interface Task {
-  readonly axes: Geometry["axes"];
-  readonly windows: Omit<Geometry, "axes">;
+  readonly axes: Windows["axes"];
+  readonly windows: Omit<Windows, "axes">;
   readonly dims: readonly number[];
   readonly x: WasmTensor;
   readonly convolution: Convolution<WasmTensor>;
@@ -68,7 +28,7 @@ interface Task {
 /** See `Backend.convolve`. The weights are finite, no output size is 0, and kernels can apply the activation. */
 export function convolve(core: Core, x: WasmTensor, convolution: Convolution<WasmTensor>): WasmTensor {
   const dims = convolutionDims(x.dims, convolution);
-  const { axes, ...windows } = geometryOf(convolution.axes);
+  const { axes, ...windows } = windowsOf(convolution.axes);
   const task = { axes, windows, dims, x, convolution };
   const isDepthwise = convolution.groups > 1 && convolution.groups === x.dims[1] && convolution.groups === dims[1];
   if (isDepthwise) return depthwise(core, task);
@@ -108,7 +68,9 @@ function direct(core: Core, task: Task): WasmTensor {
   const key = `direct ${groups} ${geometry.tile.vectors} ${flipped}`;
   const packed = core.packed.get(weight, bias, key, directWeights(geometry), (weights, biases) => {
     const taps = tapOrder(windows.kernel, flipped);
-    packDirect(weights, weight.data, geometry, { output: channels * taps.length, channel: taps.length, taps });
+    const output = channels * taps.length;
+    const at = { group: (out / groups) * output, output, channel: taps.length, taps };
+    packDirect(weights, weight.data, geometry, at);
     packBias(biases, bias?.data ?? null, geometry);
   });
   core.run(directKernel(geometry), { ...packed, ...addresses });
@@ -211,18 +173,4 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
 function matrixStrides(rows: number, columns: number): Strides {
   const pixel = padded(columns);
   return { pixel, row: rows * pixel, plane: rows * pixel, image: 0, group: rows * pixel };
-}
-
-/** The taps of a kernel in the order in which windows read them: backwards for one that is turned around. */
-function tapOrder(kernel: Size3, flipped: boolean): number[] {
-  const count = product(kernel);
-  return Array.from({ length: count }, (_, tap) => (flipped ? count - 1 - tap : tap));
-}
-
-function product(size: Size3): number {
-  return size[0] * size[1] * size[2];
-}
-
-function stridesOf({ pixel, row, plane, image }: Strides): Strides {
-  return { pixel, row, plane, image };
 }

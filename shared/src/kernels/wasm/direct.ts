@@ -291,6 +291,8 @@ class TileWriter {
     const { f, geometry } = this;
     const { kernel, dilation, x } = geometry;
     const { count, length, pieces } = stretches(geometry);
+    // A phase of a transposed convolution may have no taps.
+    if (termsOf(geometry) === 0) return;
     f.set(this.weight, at.weight);
     f.set(this.plane, at.x);
     f.repeat(kernel[0], () => {
@@ -488,13 +490,13 @@ export function directWeights(geometry: Packing): { readonly weight: number; rea
 /**
  * Writes weights in the order in which the kernel reads them: [group][panel][plane][row][column][channel][output in
  * panel]; outputs that are not there are zeros.
- * @param at the index in the source of output `o` of all groups, channel `c`, tap `t` is o·output + c·channel + taps[t].
+ * @param at the index in the source of group g's output o, channel c, tap t is g·group + o·output + c·channel + taps[t].
  */
 export function packDirect(
   target: Float32Array,
   source: Float32Array,
   geometry: Packing,
-  at: { readonly output: number; readonly channel: number; readonly taps: readonly number[] },
+  at: Readonly<Record<"group" | "output" | "channel", number>> & { readonly taps: readonly number[] },
 ): void {
   const { groups, channels, outputs, tile } = geometry;
   const wide = 4 * tile.vectors;
@@ -505,7 +507,7 @@ export function packDirect(
       const lanes = 4 * Math.ceil(real / 4);
       for (const tap of at.taps) {
         for (let channel = 0; channel < channels; channel++) {
-          let from = (group * outputs + first) * at.output + channel * at.channel + tap;
+          let from = group * at.group + first * at.output + channel * at.channel + tap;
           for (let lane = 0; lane < lanes; lane++) {
             target[to++] = lane < real ? source[from]! : 0;
             from += at.output;

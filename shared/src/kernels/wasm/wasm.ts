@@ -24,14 +24,16 @@ import type {
   Taps,
   TransposedConvolution,
 } from "../backend.ts";
-import { convolutionDims } from "../check.ts";
+import { convolutionDims, linearDims, matmulDims, transposedDims } from "../check.ts";
 import { Reference } from "../reference/reference.ts";
 import { EngineError, elementCount, type Values } from "../values.ts";
 import { fuses } from "./activation.ts";
 import { convolve } from "./convolution.ts";
 import { Core } from "./core.ts";
+import { linear, matmul } from "./linear.ts";
 import { Memory } from "./memory.ts";
 import type { WasmTensor } from "./tensor.ts";
+import { convolveTransposed } from "./transposed.ts";
 
 /** Bytes that a backend's memory may grow to unless told otherwise: what 32-bit addresses reach. */
 export const LARGEST_MEMORY = 2 ** 32;
@@ -101,16 +103,6 @@ export class WasmBackend implements Backend<WasmTensor> {
     return { values: this.core.enter(values), indices: indices && this.core.enter(indices) };
   }
 
-  /** Applies what a kernel cannot apply itself after it. */
-  private withActivation<E extends Epilogue<WasmTensor>>(parts: E, compute: (parts: E) => WasmTensor): WasmTensor {
-    const { activation, ...rest } = parts;
-    if (!activation || fuses(activation)) return compute(parts);
-    const sums = compute(rest as E);
-    const result = this.unary(sums, activation);
-    this.release(sums);
-    return result;
-  }
-
   enter(values: Values): WasmTensor {
     return this.core.enter(values);
   }
@@ -128,33 +120,48 @@ export class WasmBackend implements Backend<WasmTensor> {
   }
 
   convolve(x: WasmTensor, convolution: Convolution<WasmTensor>): WasmTensor {
-    // An infinite weight times a zero of the padding is NaN; windows only see cells that are there.
-    const empty = convolutionDims(x.dims, convolution).includes(0);
-    if (empty || !this.core.isFinite(convolution.weight)) {
-      const { add, ...rest } = convolution;
-      return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
-        reference.convolve(from!, added ? { ...rest, add: added } : rest),
-      );
-    }
-    return this.withActivation(convolution, (parts) => convolve(this.core, x, parts));
+    const dims = convolutionDims(x.dims, convolution);
+    return this.weighted(x, convolution, dims, convolve, (of, on, parts) => of.convolve(on, parts));
   }
 
   convolveTransposed(x: WasmTensor, convolution: TransposedConvolution<WasmTensor>): WasmTensor {
-    const { add, ...rest } = convolution;
-    return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
-      reference.convolveTransposed(from!, added ? { ...rest, add: added } : rest),
-    );
+    const dims = transposedDims(x.dims, convolution);
+    return this.weighted(x, convolution, dims, convolveTransposed, (of, on, parts) => of.convolveTransposed(on, parts));
   }
 
-  linear(x: WasmTensor, linear: Linear<WasmTensor>): WasmTensor {
-    const { add, ...rest } = linear;
-    return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
-      reference.linear(from!, added ? { ...rest, add: added } : rest),
-    );
+  linear(x: WasmTensor, parts: Linear<WasmTensor>): WasmTensor {
+    const dims = linearDims(x.dims, parts.weight, parts.bias);
+    return this.weighted(x, parts, [...dims, ...x.dims], linear, (of, on, all) => of.linear(on, all));
+  }
+
+  /** Computes with weights, unless that is a matter for the reference. */
+  private weighted<E extends Epilogue<WasmTensor> & { readonly weight: Values }>(
+    x: WasmTensor,
+    parts: E,
+    sizes: readonly number[],
+    compute: (core: Core, x: WasmTensor, parts: E) => WasmTensor,
+    refer: (reference: Reference, x: Values, parts: Omit<E, "add"> & { readonly add?: Values }) => Values,
+  ): WasmTensor {
+    // An infinite weight times a zero of the padding is NaN, but windows see only cells that are there.
+    if (sizes.includes(0) || !this.core.isFinite(parts.weight)) {
+      const { add, ...rest } = parts;
+      return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
+        refer(reference, from!, added ? { ...rest, add: added } : rest),
+      );
+    }
+    const { activation, ...rest } = parts;
+    if (!activation || fuses(activation)) return compute(this.core, x, parts);
+    const sums = compute(this.core, x, rest as E);
+    const result = this.unary(sums, activation);
+    this.release(sums);
+    return result;
   }
 
   matmul(a: WasmTensor, b: WasmTensor): WasmTensor {
-    return this.viaReference([a, b], (reference, [left, right]) => reference.matmul(left!, right!));
+    if (matmulDims(a.dims, b.dims).includes(0) || a.dims.at(-1) === 0) {
+      return this.viaReference([a, b], (reference, [left, right]) => reference.matmul(left!, right!));
+    }
+    return matmul(this.core, a, b);
   }
 
   pool(x: WasmTensor, pooling: Pooling): Pooled<WasmTensor> {
