@@ -72,7 +72,7 @@ export class Runs {
     if (!model?.sized) this.variants.clear();
     else {
       refuseTooLarge(model);
-      const network = new Network(model.sized, this.weights);
+      const network = new Network(model.sized, this.weights.current(blockedWeights(model)));
       const inputs = this.inputsOf(model);
       const own = new Set(kept(model).map(keyOf));
       for (const name of VARIANTS) {
@@ -332,6 +332,15 @@ function kept(model: Model): readonly Ref[] {
       }),
   );
   return outputs.filter((ref) => fitting.has(ref));
+}
+
+/** Weights of layers that do not run. */
+function blockedWeights(model: Model): ReadonlySet<string> {
+  const { graph, report } = model.sized!;
+  const names = [...model.blocked.keys()].flatMap((node) =>
+    (report.nodes[node]!.inference?.weights ?? []).map(({ name }) => `${graph.nodes[node]!.scope}.${name}`),
+  );
+  return new Set(names);
 }
 
 /** A single tensor that is too large is its layer's own failure: what comes before it runs. */

@@ -41,7 +41,7 @@ export class Tensors {
     if (tensor.weight !== undefined) {
       const node = model.analysis.graph.nodes[ref.node]!;
       const spec = variant.network.specsOf(node).find(({ name }) => name === tensor.weight);
-      if (!spec?.dims.every((dim) => typeof dim === "number")) return null;
+      if (!spec || model.blocked.has(node.id)) return null;
       const values = variant.network.weight(node, tensor.weight);
       return { planes: Planes.ofWeight(values), size: { text: `[${values.dims.join(", ")}]`, dims: values.dims } };
     }

@@ -55,7 +55,7 @@ interface Bound {
 }
 
 /** A model's weights from several sources: named kernels, then files, then seeded values. */
-export class WeightSource implements Weights {
+export class WeightSource {
   private readonly made = new Map<string, { readonly key: string; readonly values: Values }>();
   private readonly kernels = new Map<string, KernelName>();
   private stored: { readonly name: string; readonly tensors: readonly StoredTensor[] } | null = null;
@@ -113,7 +113,23 @@ export class WeightSource implements Weights {
     };
   }
 
-  get(name: string, spec: WeightSpec): Values {
+  /**
+   * The weights as they are now, for one network: what it was given once stays, whatever is chosen later.
+   * @param without names of weights that cannot be made, and are not needed.
+   */
+  current(without: ReadonlySet<string>): Weights {
+    const given = new Map<string, Values>();
+    return {
+      get: (name, spec) => {
+        if (without.has(name)) return null;
+        const values = given.get(name) ?? this.get(name, spec);
+        given.set(name, values);
+        return values;
+      },
+    };
+  }
+
+  private get(name: string, spec: WeightSpec): Values {
     const dims = spec.dims.map((size) => {
       if (typeof size === "number") return size;
       throw new EngineError("bad-size", `${name} cannot be made: ${size} is not a number`);
