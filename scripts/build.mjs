@@ -15,45 +15,58 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The packages that are CommonJS inside an ES module call `require` for Node's own modules. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
-/**
- * Parts of packages that never run in the server, which reads YAML and never writes any, and offers only some of the
- * protocol's features. In the bundles their exports are undefined.
- */
+/** The protocol's features that the server does not offer; the connection can be made without them. */
 const FEATURES =
   "notebook|semanticTokens|callHierarchy|typeHierarchy|fileOperations|linkedEditingRange|inlineValue|inlineCompletion|moniker|foldingRange|textDocumentContent|showDocument";
-const UNUSED = new RegExp(
-  [
-    String.raw`[\\/]yaml[\\/]browser[\\/]dist[\\/]stringify[\\/]`,
-    String.raw`[\\/]vscode-languageserver[\\/]lib[\\/](common[\\/](${FEATURES})|node[\\/]files)\.js$`,
-    String.raw`[\\/]vscode-languageserver-protocol[\\/]lib[\\/]common[\\/]protocol\.(${FEATURES})\.js$`,
-  ].join("|"),
-);
 
-/** Puts an empty module in the place of each unused one; an ES module's importers still need its names. */
+/** Parts of packages that never run in the server: by the file's path, and what stays of its text. */
+const UNUSED = [
+  {
+    filter: new RegExp(
+      [
+        String.raw`[\\/]vscode-languageserver[\\/]lib[\\/](common[\\/](${FEATURES})|node[\\/]files)\.js$`,
+        String.raw`[\\/]vscode-languageserver-protocol[\\/]lib[\\/]common[\\/]protocol\.(${FEATURES})\.js$`,
+      ].join("|"),
+    ),
+    // A feature of the connection is a function from one class to an extended one.
+    without(text) {
+      const feature = /^exports\.(\w+Feature) =/m.exec(text)?.[1];
+      return feature ? `exports.${feature} = (Base) => Base;` : "";
+    },
+  },
+  {
+    // Of the protocol's types the enumerations stay. Guards and makers are for those who do not have TypeScript.
+    filter: /[\\/]vscode-languageserver-types[\\/]lib[\\/]esm[\\/]main\.js$/,
+    without: (text) =>
+      text.replace(/^\(function \((\w+)\) \{$[\s\S]*?^\}\)/gm, (namespace, name) =>
+        /^(DocumentUri|URI|WorkspaceFolder|u?integer)$/.test(name)
+          ? namespace
+          : namespace.replace(/^ {4}function (\w+)\([\s\S]*?^ {4}\}\r?\n {4}\w+\.\1 = \1;$/gm, ""),
+      ),
+  },
+  {
+    // YAML is read as events: no schema makes values of them, and none is ever written.
+    filter: /[\\/]js-yaml\.mjs$/,
+    without: (text) =>
+      text
+        .replace(
+          /^\/\/#region src\/(tag|schema|load|ast|dump|common\/tagname|parser\/constructor)\b[\s\S]*?^\/\/#endregion$/gm,
+          "",
+        )
+        .replace(/^export \{[\s\S]*$/m, "export { EVENT_ID, getScalarValue, parseEvents, SCALAR_STYLE };"),
+  },
+];
+
 const leaveOut = {
   name: "leave-out",
   setup({ onLoad }) {
-    onLoad({ filter: UNUSED }, ({ path }) => {
-      const text = readFileSync(path, "utf8");
-      const names = /^export \{ (.*) \};$/m.exec(text)?.[1];
-      if (names !== undefined)
-        return { contents: `export const ${names.split(", ").join(" = undefined, ")} = undefined;` };
-      // A feature of the connection is a function from one class to an extended one.
-      const feature = /^exports\.(\w+Feature) =/m.exec(text)?.[1];
-      return { contents: feature ? `exports.${feature} = (Base) => Base;` : "" };
-    });
+    for (const { filter, without } of UNUSED)
+      onLoad({ filter }, ({ path }) => ({ contents: without(readFileSync(path, "utf8")) }));
   },
 };
 
 const node = { platform: "node", target: "node20.19", mainFields: ["module", "main"] };
-// Node would take the CommonJS build of yaml, of which nothing can be left out; this is the same code as ES modules.
-const nodeModule = {
-  ...node,
-  format: "esm",
-  banner: { js: REQUIRE },
-  alias: { yaml: "./node_modules/yaml/browser/index.js" },
-  plugins: [leaveOut],
-};
+const nodeModule = { ...node, format: "esm", banner: { js: REQUIRE }, plugins: [leaveOut] };
 const browser = { platform: "browser", target: "es2023", mainFields: ["browser", "module", "main"] };
 const SERVER = 'import { startServer } from "./server/src/main.ts"; startServer();';
 

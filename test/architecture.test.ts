@@ -24,7 +24,7 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
     imports: ["shared/src/graph/", "shared/src/ops/", "shared/src/kernels/", "shared/src/shape/", "fflate"],
   },
   "shared/src/": { imports: ["shared/src/"] },
-  "server/src/syntax/": { imports: ["shared/src/", "js-yaml", "yaml", "jsonc-parser", "smol-toml"] },
+  "server/src/syntax/": { imports: ["shared/src/", "js-yaml", "jsonc-parser", "smol-toml"] },
   "server/src/dialects/": { imports: ["shared/src/", "server/src/syntax/"] },
   "server/src/rules/": { imports: ["shared/src/"], types: ["server/src/dialects/", "server/src/syntax/"] },
   "server/src/suppressions.ts": { imports: ["shared/src/", "server/src/rules/"], types: ["server/src/syntax/"] },

@@ -9,7 +9,13 @@ const halfTyped: [string, string | null, string][] = [
   ["{type: Conv2d, kernel_size: 3 # why", "{type:Conv2d,kernel_size:3}", "{"],
   ["{type: Conv2d, kernel_size:", "{type:Conv2d,kernel_size:null}", "{"],
   ["{type: Conv2d, ker", "{type:Conv2d,ker:null}", "{"],
-  ["{type: Conv2d, kernel_size: [3, 3}", "{type:Conv2d,kernel_size:[3,3]}", ""],
+  ["{type: Conv2d, kernel_size: [3, 3}", "{type:Conv2d,kernel_size:[3,3]}", "["],
+  ["{type: Conv2d, kernel_size: [3, 3}, padding: 1}", "{type:Conv2d,kernel_size:[3,3]}", ""],
+  ["{type: Conv2d kernel_size: 3}", "{type:Conv2d,kernel_size:3}", "kernel_size"],
+  ["{type: Conv2d\n    kernel_size: 3}", "{type:Conv2d,kernel_size:3}", "kernel_size"],
+  ["{type: Conv2d, kernel_size: 3: 1}", "{type:Conv2d,kernel_size:3: 1}", "3:"],
+  ["{type: Conv2d, kernel_size: |3}", "{type:Conv2d,kernel_size:|3}", "|"],
+  ["{type: 'Conv2d'x, padding: 1}", "{type:Conv2d,padding:1}", "x"],
   ["{", "{}", "{"],
   ["[", "[]", "["],
   ["{type: 'Conv2d, kernel_size: 3}", "{type:Conv2d,kernel_size:3}", "'"],
@@ -30,6 +36,17 @@ const halfTyped: [string, string | null, string][] = [
   ["]", "null", "]"],
   [`{type: Conv2d, out_channels: \${c}, padding: 1}`, `{type:Conv2d,out_channels:\${c},padding:1}`, `\${c}`],
   ["{type: Conv2d, , padding: 1}", "{type:Conv2d,padding:1}", ","],
+  ["type: Conv2d\n       padding: 1", "{type:Conv2d}", "padding: 1"],
+  ["type: Conv2d\n    padding:1", "{type:Conv2d,padding:1}", ":"],
+  ["'type':Conv2d", "{type:Conv2d}", ":"],
+  ["type: Conv2d: 3: 4 # c", "{type:Conv2d: 3: 4}", "Conv2d:"],
+  ["type: 'Conv2d' x: 3 # c", "{type:Conv2d}", "x: 3"],
+  ["type: - Conv2d", "{type:null}", "- Conv2d"],
+  ["{type: Conv2d} {type: ReLU}", "{type:Conv2d}", "{type: ReLU}"],
+  ["|x", "", "x"],
+  ["&a &b x", "x", "&b"],
+  ["!a!b x", "x", "!a!b"],
+  ["@ {type: Conv2d}", "{type:Conv2d}", "@"],
   ["@x", "@x", "@"],
   ["%x", "%x", "%"],
   ['"\\q"', "\\\\q", "\\"],
@@ -77,6 +94,28 @@ describe("half-typed YAML", () => {
         ["b", text.indexOf("b")],
       ],
     );
+  });
+
+  it("keeps everything where a line is typed above all others", () => {
+    for (const line of ["typed", "# c\n'typed'", "@typed"]) {
+      const text = `${line}\n# head\na: 1\nb: [2]\n`;
+      assert.match(valuesOf(text), /^\{(typed:null,)?a:1,b:\[2\]\}$/);
+      assert.equal(problemsOf(text).length, 1);
+    }
+  });
+
+  it("keeps what stands before where there is too much to mend", () => {
+    const text = `a: 1\nb: 2\n${"- d: e: f\n  }\n".repeat(50)}`;
+    const { root, problems } = parse(text, "a.yaml");
+    assert.equal(root?.kind === "map" && root.entries[0]?.value.kind === "scalar" && root.entries[0].value.value, 1);
+    assert.match(problems.at(-1)!.message, /not YAML from here on/);
+  });
+
+  it("takes what loaders take: brackets at any column, tabs between values", () => {
+    for (const text of ["a:\n  b: [\n1,\n  2\n]\nc: 3\n", "a:\n  b:\t[1,\t2]\nc: 3\n"])
+      assert.deepEqual([valuesOf(text), problemsOf(text)], ["{a:{b:[1,2]},c:3}", []]);
+    const text = "layers:\n  - {type: Conv2d, kernel_size:\n3, padding: 1}\n  - ReLU\n";
+    assert.deepEqual([valuesOf(text), problemsOf(text)], ["{layers:[{type:Conv2d,kernel_size:3,padding:1},ReLU]}", []]);
   });
 
   it("takes tabs for spaces where a file is indented by tabs alone", () => {

@@ -1,185 +1,359 @@
 /**
- * Mends the mistakes of half-typed YAML in a copy of the text, so that the quick parser reads what stands around them: a
- * bracket or quote never closed, a key without its colon, a bracket too many, a tab as indentation, a forbidden character.
+ * The mistakes of half-typed YAML, each with what mends it in a copy of the text (copy.ts) and the plain words for it: a
+ * bracket or quote never closed, a key without its colon, a missing comma, a tab as indentation, a sign that needs quotes.
  *
- * The quick parser stops at the first mistake; it is told, mended and the copy is read again. Where nothing fits, the
- * recovering parser takes over.
+ * The parser stops at the first mistake; it is told, mended and the copy is read again (recover.ts).
  */
-import type { Range } from "#shared/ops/finding.ts";
+import type { Mended } from "./copy.ts";
 import { narrow, startOfLine } from "./place.ts";
-import type { Entry, Parsed, ScalarTree, SyntaxProblem, Tree } from "./tree.ts";
 import { type Refused, readYaml } from "./yaml.ts";
 
-/** A copy of a text with mends in it, and what was told of them in offsets of the original. */
-export class Mended {
-  readonly told: SyntaxProblem[] = [];
-  text: string;
-  /** What was inserted, in text order and in offsets of the copy. */
-  private inserted: { readonly at: number; readonly length: number }[] = [];
-
-  constructor(original: string) {
-    this.text = original;
-  }
-
-  /** Tells a problem at a place of the copy. */
-  tell(range: Range, message: string): void {
-    this.told.push({ range: this.original(range), code: "syntax", message });
-  }
-
-  /** Another text of the same length. */
-  replace(text: string): void {
-    this.text = text;
-  }
-
-  blank(start: number, end: number, by = " "): void {
-    this.text = blanked(this.text, start, end, by);
-  }
-
-  insert(at: number, what: string): void {
-    this.text = this.text.slice(0, at) + what + this.text.slice(at);
-    const moved = this.inserted.map((one) => (one.at < at ? one : { ...one, at: one.at + what.length }));
-    this.inserted = [...moved, { at, length: what.length }].sort((a, b) => a.at - b.at);
-  }
-
-  /** What was read of the copy, in offsets of the original and with the original's braces, beside what was told. */
-  restore(parsed: Parsed): Parsed {
-    if (this.told.length === 0) return parsed;
-    const problems = parsed.problems.map((problem) => ({
-      ...problem,
-      range: this.original(problem.range),
-      ...(problem.first && { first: this.original(problem.first) }),
-    }));
-    return {
-      ...parsed,
-      root: parsed.root && this.restoreTree(parsed.root, new Map()),
-      comments: parsed.comments.map((comment) => ({ ...comment, range: this.original(comment.range) })),
-      problems: [...this.told, ...problems],
-    };
-  }
-
-  /** Aliased subtrees are shared, and stay so. */
-  private restoreTree(tree: Tree, done: Map<Tree, Tree>): Tree {
-    const known = done.get(tree);
-    if (known) return known;
-    const range = this.original(tree.range);
-    let restored: Tree;
-    if (tree.kind === "scalar") restored = { ...tree, range, value: withBraces(tree.value) };
-    else if (tree.kind === "list")
-      restored = { ...tree, range, items: tree.items.map((item) => this.restoreTree(item, done)) };
-    else restored = { ...tree, range, entries: tree.entries.map((entry) => this.restoreEntry(entry, done)) };
-    done.set(tree, restored);
-    return restored;
-  }
-
-  private restoreEntry({ key, value }: Entry, done: Map<Tree, Tree>): Entry {
-    return { key: this.restoreTree(key, done) as ScalarTree, value: this.restoreTree(value, done) };
-  }
-
-  private original({ start, end }: Range): Range {
-    return { start: this.originalOffset(start), end: this.originalOffset(end) };
-  }
-
-  private originalOffset(offset: number): number {
-    let shift = 0;
-    for (const { at, length } of this.inserted) shift += Math.min(Math.max(offset - at, 0), length);
-    return offset - shift;
-  }
-}
-
-/** Mends and tells the mistake at which the quick parser stopped; false where it is none of those that can be mended. */
-export function mend(copy: Mended, why: Refused): boolean {
-  const { reason, at } = why;
-  const { text } = copy;
-  const char = text[at] ?? "";
-  if (/non-printable|null byte/.test(reason)) {
-    copy.tell({ start: at, end: at + 1 }, "this character cannot stand in YAML; remove it");
-    copy.blank(at, at + 1, "\uFFFD");
-    return true;
-  }
-  const tab = leadingTab(text, at);
-  if (tab !== null) return mendTabs(copy, tab);
-  if (/deficient indentation|unexpected end of the/.test(reason) && mendUnclosed(copy, at)) return true;
-  if (char === "{" && text[at - 1] === "$" && mendExpressions(copy, at - 1)) return true;
-  if (char === "}" || char === "]") {
-    copy.tell({ start: at, end: at + 1 }, `this ${char} closes nothing; remove it`);
-    copy.blank(at, at + /^[\]}]+/.exec(text.slice(at, at + LONGEST_LINE))![0].length);
-    return true;
-  }
-  return /mapping key|implicit key|mapping entry|separator is expected/.test(reason) && mendKey(copy, at);
-}
-
-/** Drops one line and tells it, where the text is right without; `found` is where the recovering parser saw a mistake. */
-export function mendLine(copy: Mended, stopped: number, found: number): Parsed | null {
-  const { text } = copy;
-  const line = startOfLine(text, stopped);
-  for (const start of new Set([line, startOfLine(text, found), startOfLine(text, line - 1)])) {
-    const end = start + text.slice(start).search(/[\r\n]|$/);
-    if (end === start) continue;
-    const without = blanked(text, start, end);
-    const read = readYaml(without);
-    if (!("root" in read)) continue;
-    copy.tell(
-      narrow(text, start, end),
-      "this line does not fit what stands around it; correct its indentation, or complete it",
-    );
-    copy.replace(without);
-    return copy.restore(read);
-  }
-  return null;
-}
-
 /** How much of a line is looked at. Longer ones are not typed by hand. */
-const LONGEST_LINE = 10_000;
+const LONGEST_LINE = 4_000;
+/** How much before a mistake is looked at, where a value or key ends there. */
+const LONGEST_BEFORE = 1000;
+/** How far the closing bracket is looked for. */
+const LONGEST_FLOW = 100_000;
 /** How many lines back an open bracket is looked for. */
 const MOST_LINES = 50;
 
-function blanked(text: string, start: number, end: number, by = " "): string {
-  return text.slice(0, start) + by.repeat(end - start) + text.slice(end);
+/** Mends and tells a mistake of one kind; false where the parser stopped at something else. */
+type Mend = (copy: Mended, why: Refused) => boolean;
+
+/** Mends and tells the mistake at which the parser stopped; false where it is none of those that can be mended. */
+export const mend: Mend = (copy, why) => MENDS.some((one) => one(copy, why));
+
+/** In this order: a tab, for one, is refused in many words. */
+const MENDS: readonly Mend[] = [
+  mendCharacter,
+  mendTabs,
+  mendBlanks,
+  mendProperty,
+  mendDirective,
+  mendEscape,
+  mendUnclosed,
+  mendExpressions,
+  mendCloser,
+  mendStart,
+  mendComma,
+  mendFlowEntry,
+  mendSecondValue,
+  mendSpace,
+  mendKey,
+];
+
+const CANNOT_STAND = "this cannot stand here; remove it, or put the text in quotes";
+const NEEDS_COMMA = "a comma is missing before this; add ,";
+
+function mendCharacter(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/non-printable|null byte|valid JSON character/.test(reason)) return false;
+  copy.tell({ start: at, end: at + 1 }, "this character cannot stand in YAML; remove it");
+  copy.blank(at, at + 1, "\uFFFD");
+  return true;
 }
 
-/** The first tab in the indentation of the line around `at`, or null. */
-function leadingTab(text: string, at: number): number | null {
+/**
+ * Tabs before the content of a line. Each is taken for one space, which is right where a file is indented by tabs alone;
+ * else the lines that begin with one are dropped.
+ */
+function mendTabs(copy: Mended, { at }: Refused): boolean {
+  const { text } = copy;
   const start = startOfLine(text, at);
-  const tab = /^[ \t]*/.exec(text.slice(start, start + LONGEST_LINE))![0].indexOf("\t");
-  return tab < 0 ? null : start + tab;
+  const lead = INDENTATION.exec(text.slice(start, start + LONGEST_LINE))![0];
+  const tab = lead.indexOf("\t");
+  if (tab < 0) return false;
+  const spaced = text.replace(new RegExp(INDENTATION, "gm"), (blanks) => blanks.replaceAll("\t", " "));
+  const right = "root" in readYaml(spaced);
+  // Behind a dash a tab is allowed where no key follows.
+  if (!right && lead.lastIndexOf("-", tab) >= 0) return false;
+  const message = "YAML is indented with spaces only; replace this tab by spaces";
+  copy.tell({ start: start + tab, end: start + tab + 1 }, message);
+  copy.replace(right ? spaced : text.replace(/^ *\t[^\r\n]*/gm, (line) => " ".repeat(line.length)));
+  return true;
 }
 
-/** Takes every tab for one space, which is right where a file is indented by tabs alone; else drops the lines with tabs. */
-function mendTabs(copy: Mended, tab: number): true {
-  copy.tell({ start: tab, end: tab + 1 }, "YAML is indented with spaces only; replace this tab by spaces");
-  const spaced = copy.text.replace(/^ *\t[ \t]*/gm, (blanks) => " ".repeat(blanks.length));
-  const right = "root" in readYaml(spaced);
-  copy.replace(right ? spaced : copy.text.replace(/^ *\t[^\r\n]*/gm, (line) => " ".repeat(line.length)));
+/** The blanks and list marks that a line begins with. */
+const INDENTATION = /^(?:[ \t]|-(?=[ \t]))*/;
+
+/** Tabs around the values of { } or [ ], which YAML allows and the parser takes for indentation: nothing to tell. */
+function mendBlanks(copy: Mended, { reason }: Refused): boolean {
+  if (!/deficient indentation/.test(reason)) return false;
+  const spaced = copy.text.replace(/^[^\t\r\n]*\t[^\r\n]*[\]}][^\r\n]*$/gm, (line) =>
+    line.length > LONGEST_LINE
+      ? line
+      : line.replace(/\t/g, (tab, index: number) => (scan(line, 0, index).quote === null ? " " : tab)),
+  );
+  if (spaced === copy.text) return false;
+  copy.replace(spaced);
+  return true;
+}
+
+/** An anchor, alias or tag that is not one, or is one too many. */
+function mendProperty(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/anchor|alias|\btag\b/.test(reason) || /directive/.test(reason)) return false;
+  const { text } = copy;
+  let start = /verbatim/.test(reason) ? text.lastIndexOf("!<", at) : at;
+  while (start > 0 && !(/[&*!]/.test(text[start] ?? "") && /[\s,[{]/.test(text[start - 1]!))) start--;
+  const [word] = /^[&*!]\S*/.exec(text.slice(start, start + LONGEST_LINE)) ?? [];
+  if (word === undefined) return false;
+  const message = `an anchor, alias or tag is not right here (${reason}); remove or move it`;
+  copy.tell({ start, end: start + word.length }, message);
+  copy.blank(start, start + word.length);
+  return true;
+}
+
+function mendDirective(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/directive/.test(reason)) return false;
+  const { text } = copy;
+  const line = startOfLine(text, at);
+  if (/directives end mark/.test(reason)) {
+    copy.tell(narrow(text, at, at + 1), "a line --- is missing after the % lines; add it");
+    copy.insert([line], "---\n");
+    return true;
+  }
+  const start = text[line] === "%" ? line : lastLineBefore(text, line);
+  if (text[start] !== "%") return false;
+  copy.tell({ start, end: start + 1 }, "this % line is not one that YAML knows; remove it");
+  copy.blank(start, endOfLine(text, start));
+  return true;
+}
+
+function mendEscape(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/escape sequence|hexadecimal/.test(reason)) return false;
+  const backslash = copy.text.lastIndexOf("\\", at);
+  const message = "this escape is not known; write \\\\ for a backslash, or use single quotes";
+  copy.tell({ start: backslash, end: backslash + 1 }, message);
+  copy.disarm([backslash]);
   return true;
 }
 
 /** A quote or brackets that the lines before `at` leave open: the fewest lines that leave any. */
-function mendUnclosed(copy: Mended, at: number): boolean {
+function mendUnclosed(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/deficient indentation|unexpected end of the/.test(reason)) return false;
   const { text } = copy;
-  let line = at;
-  for (let lines = 0; lines < MOST_LINES && line > 0 && at - line < LONGEST_LINE; lines++) {
-    line = lastLineBefore(text, line);
-    const { quote, brackets, end } = scan(text, line, at);
-    if (quote !== null) {
-      copy.tell({ start: quote, end: quote + 1 }, `this ${text[quote]} is never closed; add ${text[quote]}`);
-      copy.blank(quote, quote + 1);
+  const open = openBefore(text, lastLineBefore(text, at), at);
+  if (!open) return false;
+  const { quote, brackets, end } = open;
+  if (quote !== null) {
+    copy.tell({ start: quote, end: quote + 1 }, `this ${text[quote]} is never closed; add ${text[quote]}`);
+    copy.blank(quote, quote + 1);
+    return true;
+  }
+  if (!indentWithin(copy, brackets[0]!)) close(copy, brackets, end);
+  return true;
+}
+
+/** Indents the lines within brackets as YAML needs it. PyYAML takes them at any column, so there is nothing to tell. */
+function indentWithin(copy: Mended, bracket: number): boolean {
+  const { text } = copy;
+  const { brackets, end } = scan(text, bracket, bracket + LONGEST_FLOW, true);
+  if (brackets.length > 0) return false;
+  const lines = [...text.slice(bracket, end).matchAll(/\n/g)].map(({ index }) => bracket + index + 1);
+  copy.insert(lines, " ".repeat(bracket - startOfLine(text, bracket) + 1));
+  return true;
+}
+
+/** Tells brackets that are never closed, and closes them at `end`. */
+function close(copy: Mended, brackets: readonly number[], end: number): void {
+  const closers = brackets.map((bracket) => closerOf(copy.text[bracket]));
+  for (const [index, bracket] of brackets.entries()) {
+    const message = `this ${copy.text[bracket]} is never closed; add ${closers[index]}`;
+    copy.tell({ start: bracket, end: bracket + 1 }, message);
+  }
+  copy.insert([end], closers.reverse().join(""));
+}
+
+function closerOf(bracket: string | undefined): string {
+  return bracket === "{" ? "}" : "]";
+}
+
+function mendExpressions(copy: Mended, { at }: Refused): boolean {
+  if (copy.text[at] !== "{" || copy.text[at - 1] !== "$") return false;
+  const [first] = /^\$\{[^{}\r\n]*\}/.exec(copy.text.slice(at - 1, at + LONGEST_LINE)) ?? [];
+  if (first === undefined) return false;
+  const message = `braces have a meaning of their own here; write "${first}" in quotes`;
+  copy.tell({ start: at - 1, end: at - 1 + first.length }, message);
+  const expressions = [...copy.text.matchAll(/\$\{[^{}\r\n]*\}/g)];
+  copy.disarm(expressions.flatMap(({ index, 0: { length } }) => [index + 1, index + length - 1]));
+  return true;
+}
+
+/** A closing bracket where another is open, or none. */
+function mendCloser(copy: Mended, { at }: Refused): boolean {
+  const { text } = copy;
+  const char = text[at];
+  if (char !== "}" && char !== "]") return false;
+  const { brackets } = openBefore(text, startOfLine(text, at), at) ?? { brackets: [] };
+  const own = brackets.findLastIndex((bracket) => closerOf(text[bracket]) === char);
+  if (own >= 0 && own < brackets.length - 1) close(copy, brackets.slice(own + 1), at);
+  else {
+    copy.tell({ start: at, end: at + 1 }, `this ${char} closes nothing; remove it`);
+    copy.blank(at, at + /^[\]}]+/.exec(text.slice(at, at + LONGEST_LINE))![0].length);
+  }
+  return true;
+}
+
+/** A sign that no value can begin with, at the beginning of one. */
+function mendStart(copy: Mended, { at }: Refused): boolean {
+  const { text } = copy;
+  const line = startOfLine(text, at);
+  const flow = openBefore(text, line, at) !== null;
+  if (!(flow ? /[@`%|>?-]/ : /[@`%,]/).test(text[at] ?? "") || !VALUE_BEGINS.test(lineBefore(text, at))) return false;
+  if (/\s/.test(text[at + 1] ?? " ")) {
+    copy.tell({ start: at, end: at + 1 }, CANNOT_STAND);
+    copy.blank(at, at + 1);
+  } else {
+    copy.tell({ start: at, end: at + 1 }, "a value cannot begin with this character; put it in quotes");
+    copy.disarm([at]);
+  }
+  return true;
+}
+
+const VALUE_BEGINS = /(?:^|[-:?,[{]|[!&]\S*)[ \t]*$/;
+
+function mendComma(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/found ','/.test(reason)) return false;
+  copy.tell({ start: at, end: at + 1 }, "nothing stands before this comma; remove it");
+  copy.blank(at, at + 1);
+  return true;
+}
+
+/** Within { } or [ ]: what follows a value without a comma. */
+function mendFlowEntry(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/missed comma/.test(reason)) return false;
+  const { text } = copy;
+  const before = text.slice(Math.max(0, at - LONGEST_BEFORE), at);
+  if (text[at] === ":") {
+    // `a: 1 b: 2`: what is read as the value so far ends with the next key.
+    const [, gap, key, blanks] = /[^\s,:[{](\s+)("[^"\r\n]*"|'[^'\r\n]*'|[^\s,:[\]{}"']+)([ \t]*)$/.exec(before) ?? [];
+    if (gap !== undefined) {
+      const start = at - blanks!.length - key!.length;
+      copy.tell({ start, end: start + key!.length }, NEEDS_COMMA);
+      copy.insert([start - gap.length], ",");
       return true;
     }
-    if (brackets.length === 0) continue;
-    const closers = brackets.map((bracket) => (text[bracket] === "{" ? "}" : "]"));
-    for (const [index, bracket] of brackets.entries()) {
-      const message = `this ${text[bracket]} is never closed; add ${closers[index]}`;
-      copy.tell({ start: bracket, end: bracket + 1 }, message);
-    }
-    copy.insert(end, closers.reverse().join(""));
+    const [word] = /[^\s,:[\]{}"']+[ \t]*$/.exec(before) ?? [];
+    if (word === undefined) return false;
+    const message = "a second key: value stands in this value; put it in { }, or the text in quotes";
+    copy.tell({ start: at - word.length, end: at + 1 }, message);
+    copy.disarm([at]);
+    return true;
+  }
+  const [word] = /^[^\s,[\]{}:]+/.exec(text.slice(at, at + LONGEST_LINE)) ?? [];
+  if (/[^\s,:[{]\s+$/.test(before)) {
+    copy.tell({ start: at, end: at + (word?.length ?? 1) }, NEEDS_COMMA);
+    copy.insert([at], ",");
+    return true;
+  }
+  if (word === undefined) return false;
+  copy.tell({ start: at, end: at + word.length }, CANNOT_STAND);
+  copy.blank(at, at + word.length);
+  return true;
+}
+
+/** In a block: what stands on a line behind its value. */
+function mendSecondValue(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/bad indentation|line break is expected|of a block scalar|identifier/.test(reason)) return false;
+  const { text } = copy;
+  const before = lineBefore(text, at);
+  // First on its line it is at the wrong column; without a key before it, its value began on a line before.
+  if (/^[ \t]*(?:- +)*$/.test(before) || !/(?:^|\s)-\s|[:?]\s|^[ \t]*["'[{|>]/.test(before)) return false;
+  if (text[at] === ":") {
+    const [word] = /\S+[ \t]*$/.exec(before)!;
+    const message = "a second key: value stands on this line; put it on a line of its own, or the text in quotes";
+    copy.tell({ start: at - word.length, end: at + 1 }, message);
+    const colons = text.slice(at, endOfLine(text, at)).matchAll(/:(?=\s|$)/g);
+    copy.disarm([...colons].map(({ index }) => at + index));
+    return true;
+  }
+  const list = /^-(?:\s|$)/.test(text.slice(at, at + 2));
+  const message = list ? "a list cannot stand here; put it on lines of its own below the key" : CANNOT_STAND;
+  const [rest] = /^[^\r\n]*?(?=[ \t]+#|[ \t]*[\r\n]|[ \t]*$)/.exec(text.slice(at, at + LONGEST_LINE))!;
+  copy.tell({ start: at, end: at + rest.length }, message);
+  copy.blank(at, at + rest.length);
+  return rest !== "";
+}
+
+function mendSpace(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/separator is expected|whitespace character is expected|after a mapping key/.test(reason)) return false;
+  const line = startOfLine(copy.text, at);
+  const [key] =
+    /^[ \t]*(?:- +)*(?:[\w$./]+|"[^"\r\n]*"|'[^'\r\n]*'):(?=[^\s:/])/.exec(
+      copy.text.slice(line, line + LONGEST_LINE),
+    ) ?? [];
+  if (key === undefined) return false;
+  const colon = line + key.length - 1;
+  copy.tell({ start: colon, end: colon + 1 }, "a space is missing after this colon; add one");
+  copy.insert([colon + 1], " ");
+  return true;
+}
+
+/** A line that is only a word, within a map: the half-typed key of a line, or of the line before. */
+function mendKey(copy: Mended, { reason, at }: Refused): boolean {
+  if (!/mapping key|implicit key|mapping entry|separator is expected/.test(reason)) return false;
+  const { text } = copy;
+  const line = startOfLine(text, at);
+  for (const start of new Set([line, lastLineBefore(text, line)])) {
+    const word = BARE_WORD.exec(text.slice(start, start + LONGEST_LINE));
+    if (!word) continue;
+    const begin = start + word[1]!.length;
+    const end = begin + word[2]!.length;
+    copy.tell({ start: begin, end }, "a colon and a value are missing after this key; add : and the value");
+    copy.insert([end], ":");
     return true;
   }
   return false;
 }
 
-/** What some lines leave open, and where their content ends before blanks and a comment. */
-function scan(text: string, start: number, stop: number): { quote: number | null; brackets: number[]; end: number } {
-  const lines = text.slice(start, Math.min(stop, start + LONGEST_LINE));
+const BARE_WORD = /^([ \t]*(?:- +)*)([\w$./][^#:[\]{}"'\r\n]*?)[ \t]*(?: #[^\r\n]*)?(?=[\r\n]|$)/;
+
+// --- lines and what they leave open ----------------------------------------------------------------------------------
+
+/** The start of the last line before `at` that has more than blanks or a comment; 0 where there is none. */
+export function lastLineBefore(text: string, at: number): number {
+  let end = at;
+  for (;;) {
+    while (end > 0 && /\s/.test(text[end - 1]!)) end--;
+    const start = startOfLine(text, end);
+    if (start === 0 || !/^[ \t]*#/.test(text.slice(start, end))) return start;
+    end = start;
+  }
+}
+
+/** What stands before `at` on its line, or the end of it. */
+function lineBefore(text: string, at: number): string {
+  return text.slice(Math.max(startOfLine(text, at), at - LONGEST_BEFORE), at);
+}
+
+export function endOfLine(text: string, at: number): number {
+  let end = at;
+  while (end < text.length && text[end] !== "\n" && text[end] !== "\r") end++;
+  return end;
+}
+
+/** What lines leave open, and where their content ends before blanks and a comment. */
+interface Open {
+  /** A quote that is not closed. */
+  readonly quote: number | null;
+  readonly brackets: readonly number[];
+  readonly end: number;
+}
+
+/** What the lines before `at` leave open: from `line` back, the fewest that leave anything. */
+function openBefore(text: string, line: number, at: number): Open | null {
+  let start = line;
+  for (let lines = 0; lines < MOST_LINES && at - start < LONGEST_LINE; lines++) {
+    const open = scan(text, start, at);
+    if (open.quote !== null || open.brackets.length > 0) return open;
+    if (start === 0) return null;
+    start = lastLineBefore(text, start);
+  }
+  return null;
+}
+
+/** `once` ends it where the first bracket is closed. */
+function scan(text: string, start: number, stop: number, once = false): Open {
+  const lines = text.slice(start, stop);
   const brackets: number[] = [];
   let end = start;
   /** Whether a value may begin here, so that a quote is one. */
@@ -200,53 +374,12 @@ function scan(text: string, start: number, stop: number): { quote: number | null
       if (!pattern.test(lines)) return { quote: start + index, brackets, end };
       index = pattern.lastIndex - 1;
     } else if (char === "{" || char === "[") brackets.push(start + index);
-    else if (char === "}" || char === "]") brackets.pop();
+    else if (char === "}" || char === "]") {
+      brackets.pop();
+      if (once && brackets.length === 0) return { quote: null, brackets, end: start + index + 1 };
+    }
     fresh = /[[{,:?-]/.test(char);
     end = start + index + 1;
   }
   return { quote: null, brackets, end };
-}
-
-/** The start of the last line before `at` that has more than blanks. */
-function lastLineBefore(text: string, at: number): number {
-  let end = at;
-  while (end > 0 && /\s/.test(text[end - 1]!)) end--;
-  return startOfLine(text, end);
-}
-
-/** A line that is only a word, within a map: the half-typed key of a line, or of the line before. */
-function mendKey(copy: Mended, at: number): boolean {
-  const { text } = copy;
-  const line = startOfLine(text, at);
-  for (const start of new Set([line, lastLineBefore(text, line)])) {
-    const word = BARE_WORD.exec(text.slice(start, start + LONGEST_LINE));
-    if (!word) continue;
-    const begin = start + word[1]!.length;
-    const end = begin + word[2]!.length;
-    copy.tell({ start: begin, end }, "a colon and a value are missing after this key; add : and the value");
-    copy.insert(end, ":");
-    return true;
-  }
-  return false;
-}
-
-const BARE_WORD = /^([ \t]*(?:- +)*)([\w$./][^#:[\]{}"'\r\n]*?)[ \t]*(?: #[^\r\n]*)?(?=[\r\n]|$)/;
-
-/** Stand for the braces of `${…}` while a text is read that has them without quotes within { } or [ ]. */
-const OPEN_BRACE = "\uE000";
-const CLOSE_BRACE = "\uE001";
-
-function mendExpressions(copy: Mended, at: number): boolean {
-  const [first] = /^\$\{[^{}\r\n]*\}/.exec(copy.text.slice(at, at + LONGEST_LINE)) ?? [];
-  if (first === undefined) return false;
-  copy.tell(
-    { start: at, end: at + first.length },
-    `braces have a meaning of their own here; write "${first}" in quotes`,
-  );
-  copy.replace(copy.text.replace(/\$\{([^{}\r\n]*)\}/g, `$$${OPEN_BRACE}$1${CLOSE_BRACE}`));
-  return true;
-}
-
-function withBraces(value: ScalarTree["value"]): ScalarTree["value"] {
-  return typeof value === "string" ? value.replaceAll(OPEN_BRACE, "{").replaceAll(CLOSE_BRACE, "}") : value;
 }

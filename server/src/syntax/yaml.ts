@@ -1,6 +1,6 @@
 /**
- * YAML to a located tree, by the quick parser. A text it refuses, which in an editor is any half-typed one, goes to the
- * recovering parser (recover.ts). Both feed the same builder, and a test holds them to the same trees.
+ * YAML to a located tree. A text that the parser refuses, which in an editor is any half-typed one, is mended first
+ * (recover.ts).
  */
 import { EVENT_ID, type Event, getScalarValue, parseEvents, SCALAR_STYLE, type YAMLException } from "js-yaml";
 import { MAX_DEPTH, TreeBuilder } from "./builder.ts";
@@ -8,7 +8,7 @@ import { recoverYaml } from "./recover.ts";
 import { resolveScalar } from "./scalar.ts";
 import type { Comment, Parsed, ScalarTree } from "./tree.ts";
 
-/** Why the quick parser refused a text: its own words and the offset where it stopped. */
+/** Why the parser refused a text: its own words and the offset where it stopped. */
 export interface Refused {
   readonly reason: string;
   readonly at: number;
@@ -20,7 +20,7 @@ export function parseYaml(text: string): Parsed {
   return "root" in read ? read : recoverYaml(text, read);
 }
 
-/** The quick way: a tree, or the first thing that the parser refuses. */
+/** A tree, or the first thing that the parser refuses. */
 export function readYaml(text: string): Parsed | Refused {
   const events = eventsOf(text);
   return Array.isArray(events) ? fromEvents(text, events) : events;
