@@ -63,7 +63,7 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
   const report = { ...inferred, findings: [...inferred.findings, ...reviewed] };
   const targets = lowered.targets ?? wishOf(context).targets ?? options.targets ?? [];
   const asked = { rules: options.rules ?? {}, targets };
-  const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems), asked);
+  const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems, text), asked);
   const { diagnostics, unused: idle } = suppress(found, parsed, text, asked.rules);
   return {
     text,

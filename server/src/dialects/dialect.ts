@@ -8,6 +8,7 @@ import type { Plain } from "#shared/ops/param.ts";
 import type { Target } from "#shared/settings.ts";
 import type { Dim } from "#shared/shape/dim.ts";
 import type { Layout, Tensor } from "#shared/shape/tensor.ts";
+import type { Place } from "../syntax/edit.ts";
 import type { Comment, Tree } from "../syntax/tree.ts";
 
 /** What the check of one file is told from outside the tree: settings, command-line flags, directives in comments. */
@@ -45,6 +46,18 @@ export interface Words {
   readonly byIndex?: boolean;
   /** Whether the format can write this value for an operator's parameter; where it cannot, no advice names it. Default: all. */
   takes?(op: string, name: string, value: Plain): boolean;
+  /** How the format writes this value of an operator's parameter. Default: as it is. */
+  value?(op: string, name: string, value: Plain): Plain;
+}
+
+/** Where a format's facts stand in the text, for edits. */
+export interface Writing {
+  /** What holds a layer's parameters: a map by name, or a list by place. Default: the layer itself. */
+  parameters?(layer: Tree): Tree | undefined;
+  /** Where the value stands that a text such as `${width}` refers to; the tree itself where it refers to nothing; null: not in one place. */
+  definition?(value: Tree, root: Tree): Tree | null;
+  /** What says the size of a model's input along an axis of its tensor. */
+  size?(input: Place, axis: number, tensor: Tensor): Tree | undefined;
 }
 
 export type DialectName = "native" | "keras" | "ultralytics" | "torch";
@@ -68,6 +81,7 @@ export interface Dialect {
   matches(root: Tree, path: string): boolean;
   /** Never throws and never stops at the first problem. */
   lower(root: Tree, context: Context): Lowered;
+  readonly writing?: Writing;
   /** Operator words of the format, for completion and "did you mean". */
   readonly vocabulary: () => readonly string[];
 }

@@ -4,7 +4,7 @@
 import { deadLayers } from "#shared/graph/dead.ts";
 import { type Graph, isComposite, type Node, ownerOf } from "#shared/graph/graph.ts";
 import { finding, type ShapeReport } from "#shared/graph/infer.ts";
-import type { Finding, FindingCode, Range } from "#shared/ops/finding.ts";
+import { atRange, type Finding, type FindingCode, type Range } from "#shared/ops/finding.ts";
 import type { RuleSettings, Target } from "#shared/settings.ts";
 import type { Words } from "../dialects/dialect.ts";
 import type { SyntaxProblem } from "../syntax/tree.ts";
@@ -38,7 +38,7 @@ import { productMismatch } from "./product-mismatch.ts";
 import { receptiveFieldSmallerThanObject } from "./receptive-field-smaller-than-object.ts";
 import { redundantBias } from "./redundant-bias.ts";
 import { reshapeMismatch } from "./reshape-mismatch.ts";
-import type { Diagnostic, MessageContext, Rule } from "./rule.ts";
+import type { Candidate, Diagnostic, MessageContext, Rule } from "./rule.ts";
 import { sameShapeShifted } from "./same-shape-shifted.ts";
 import { sameWithStride } from "./same-with-stride.ts";
 import { silentBroadcast } from "./silent-broadcast.ts";
@@ -115,8 +115,12 @@ export function docsUrl(code: FindingCode): string {
 }
 
 /** Problems of the text itself as diagnostics; their words come from the parser. */
-export function fromSyntax(problems: readonly SyntaxProblem[]): Diagnostic[] {
+export function fromSyntax(problems: readonly SyntaxProblem[], text: string): Diagnostic[] {
   return problems.map(({ code, range, message, first }) => ({
+    finding:
+      code === "duplicate-key" && first
+        ? finding(code, null, atRange(range), { key: text.slice(range.start, range.end), first })
+        : finding("syntax", null, atRange(range), { message }),
     code,
     severity: rules[code].severity,
     range: visible(range),
@@ -203,21 +207,30 @@ function isWhole(report: ShapeReport, extra: readonly Diagnostic[]): boolean {
   return ![...extra, ...report.findings].some(({ code }) => doubts.includes(code));
 }
 
+/** What might mend a finding; nothing of it has been tried. */
+export function candidatesFor(found: Finding, graph: Graph, report: ShapeReport, words: Words): Iterable<Candidate> {
+  const rule = rules[found.code] as Rule<FindingCode>;
+  return rule.fixes?.(contextOf(found, graph, report, words)) ?? [];
+}
+
+function contextOf(
+  { data, at, node }: Finding,
+  graph: Graph,
+  report: ShapeReport,
+  words: Words,
+): MessageContext<FindingCode> {
+  return { data, at, node: node === null ? null : (graph.nodes[node] ?? null), graph, report, words };
+}
+
 /** A finding in words, with its severity and place. */
 export function describe(found: Finding, graph: Graph, report: ShapeReport, words: Words): Diagnostic {
   const rule = rules[found.code] as Rule<FindingCode>;
-  const node = found.node === null ? null : (graph.nodes[found.node] ?? null);
-  const context: MessageContext<FindingCode> = {
-    data: found.data,
-    at: found.at,
-    node,
-    graph,
-    report,
-    words,
-  };
+  const context = contextOf(found, graph, report, words);
+  const { node } = context;
   const range = visible(placeOf(found, node));
   const related = rule.related?.(context) ?? [];
   return {
+    finding: found,
     code: found.code,
     severity: found.assumed ? "hint" : (rule.grade?.(context) ?? rule.severity),
     range,

@@ -10,20 +10,25 @@ const MAX_LENGTH = 64;
 
 /** The closest candidate within a third of the word's length, or null. Ties go to the first. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
-  if (word.length === 0 || word.length > MAX_LENGTH) return null;
+  return nearestOf(word, candidates)[0] ?? null;
+}
+
+/** All candidates that are closest, within a third of the word's length. */
+export function nearestOf(word: string, candidates: readonly string[]): readonly string[] {
+  if (word.length === 0 || word.length > MAX_LENGTH) return [];
   const plainWord = plainForm(word);
-  let best: string | null = null;
-  let least = Math.max(1, Math.floor(plainWord.length / 3)) + 1;
+  let best: string[] = [];
+  let least = Math.max(1, Math.floor(plainWord.length / 3));
   for (const candidate of candidates) {
     if (candidate.length > MAX_LENGTH || candidate === word) continue;
     const plainCandidate = plainForm(candidate);
-    if (Math.abs(plainCandidate.length - plainWord.length) >= least) continue;
+    if (Math.abs(plainCandidate.length - plainWord.length) > least) continue;
     const distance = editDistance(plainWord, plainCandidate);
     // A one-letter word is one edit from every other: only its other case may match.
-    if (distance < least && distance < plainWord.length) {
-      best = candidate;
-      least = distance;
-    }
+    if (distance > least || distance >= plainWord.length) continue;
+    if (distance < least) best = [];
+    best.push(candidate);
+    least = distance;
   }
   return best;
 }

@@ -3,7 +3,8 @@
  */
 import type { Graph, Node } from "#shared/graph/graph.ts";
 import type { ShapeReport } from "#shared/graph/infer.ts";
-import type { At, FindingCode, FindingData, Range } from "#shared/ops/finding.ts";
+import type { At, Finding, FindingCode, FindingData, Range } from "#shared/ops/finding.ts";
+import type { Plain } from "#shared/ops/param.ts";
 import type { RuleOptions, Target } from "#shared/settings.ts";
 import type { DialectName, Words } from "../dialects/dialect.ts";
 import type { Options, OptionValues } from "./option.ts";
@@ -19,6 +20,32 @@ export interface MessageContext<C extends FindingCode> {
   readonly graph: Graph;
   readonly report: ShapeReport;
   readonly words: Words;
+}
+
+/** What a fix does to a model file. Parameters and operators by their canonical names, sizes as inference counts axes. */
+export type Change =
+  /** Gives a parameter a value, written or not; of a list, one item. `node` null: a key of the model itself. */
+  | {
+      readonly kind: "set";
+      readonly node: Node | null;
+      readonly param: string;
+      readonly index?: number;
+      readonly value: Plain;
+    }
+  /** Writes another word or value where one stands: a type, a key, a reference. */
+  | { readonly kind: "replace"; readonly at: Range; readonly value: string | number }
+  /** Takes out the entry or item whose key or value stands there, or the directive of a comment. */
+  | { readonly kind: "remove"; readonly at: Range }
+  /** Another size for axes of a model's input. */
+  | { readonly kind: "resize"; readonly input: Node; readonly sizes: ReadonlyMap<number, number> };
+
+/** A fix that may do: whoever offers it tries it first, so that a rule need not be sure. */
+export interface Candidate {
+  readonly changes: readonly Change[];
+  /** It cannot change a model that works, and is what was meant. */
+  readonly safe: boolean;
+  /** What it does in words, where its changes don't say it. */
+  readonly title?: string;
 }
 
 export interface RelatedPlace {
@@ -50,6 +77,8 @@ export interface Rule<C extends FindingCode, O extends Options = any> {
   /** What, why with the numbers, and what to do. */
   message(context: MessageContext<C>): string;
   related?(context: MessageContext<C>): readonly RelatedPlace[];
+  /** What might mend it, the best first; generated lazily, so that only what is tried costs time. */
+  fixes?(context: MessageContext<C>): Iterable<Candidate>;
   /** For the editor: dead code fades. */
   readonly tag?: "unnecessary";
 }
@@ -84,6 +113,8 @@ export function defineRule<C extends FindingCode, O extends Options = Record<nev
 
 /** A problem as every front shows it. */
 export interface Diagnostic {
+  /** What it puts into words. */
+  readonly finding: Finding;
   readonly code: FindingCode;
   readonly severity: Severity;
   readonly range: Range;

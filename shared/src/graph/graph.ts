@@ -3,6 +3,7 @@
  */
 import type { Range } from "../ops/finding.ts";
 import type { Operator } from "../ops/op.ts";
+import type { Plain } from "../ops/param.ts";
 
 /** One output of one node. */
 export interface Ref {
@@ -21,6 +22,8 @@ export interface Origin {
   >;
   /** By input position, where the file names its inputs. */
   readonly inputs: readonly Range[];
+  /** Where parameters are told by their place: those that further values would give, with what they are without. */
+  readonly further?: readonly { readonly name: string; readonly default: Plain }[];
 }
 
 export interface Node {

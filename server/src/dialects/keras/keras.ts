@@ -2,9 +2,10 @@
  * Keras models as JSON or YAML: `model.to_json()`, the config.json of a .keras file, and TF.js's model.json.
  */
 import type { Dim } from "#shared/shape/dim.ts";
+import { get } from "../../syntax/tree.ts";
 import { type Dialect, shapeText, type Words } from "../dialect.ts";
 import { bindings, KERAS_NAMES } from "./layers.ts";
-import { lower } from "./lower.ts";
+import { declaredSize, lower } from "./lower.ts";
 import { modelIn } from "./topology.ts";
 
 /** Keras shows every size it cannot know as None. */
@@ -34,6 +35,7 @@ const words: Words = {
   },
   dim,
   shape: (tensor) => shapeText(tensor, dim, "()"),
+  value: (_op, name, value) => (name === "padding" && value === "same_upper" ? "same" : value),
   // Keras pads by word and always rounds down.
   takes: (_op, name, value) => (name === "padding" ? typeof value === "string" : name !== "ceil_mode"),
 };
@@ -44,5 +46,9 @@ export const keras: Dialect = {
   sniff: (text) => text.includes("class_name") && text.includes("config") && /["']?class_name["']?\s*:/.test(text),
   matches: (root) => modelIn(root) !== undefined,
   lower,
+  writing: {
+    parameters: (layer) => get(layer, "config"),
+    size: ({ parent }, axis) => declaredSize(get(parent?.tree, "config"), axis),
+  },
   vocabulary: () => Object.keys(bindings),
 };

@@ -412,6 +412,15 @@ function shapeOf(tree: Tree | undefined): readonly (number | null)[] | null {
   return shape?.every((size) => size === null || isSize(size)) ? (shape as (number | null)[]) : null;
 }
 
+/** What in a layer's config says an input's size along an axis, the batch counted. */
+export function declaredSize(config: Tree | undefined, axis: number): Tree | undefined {
+  for (const key of ["batch_input_shape", "batch_shape", "build_input_shape", "input_shape"]) {
+    const shape = get(config, key);
+    if (shape?.kind === "list") return shape.items[key === "input_shape" ? axis - 1 : axis];
+  }
+  return axis === 1 ? get(config, "input_dim") : undefined;
+}
+
 function isSize(value: Plain | undefined): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

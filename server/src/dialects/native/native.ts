@@ -6,6 +6,7 @@ import { operators } from "#shared/ops/index.ts";
 import { entryOf, get } from "../../syntax/tree.ts";
 import { type Dialect, shapeText, type Words } from "../dialect.ts";
 import { lower } from "./lower.ts";
+import { definition } from "./values.ts";
 
 const FILE_NAME = /\.cnn\.(ya?ml|json)$/i;
 const MARK = /(^|[{,\n\r\uFEFF])\s*["']?cnn["']?\s*:/;
@@ -25,5 +26,10 @@ export const native: Dialect = {
   matches: (root, path) =>
     FILE_NAME.test(path) || (entryOf(root, "cnn") !== undefined && get(root, "cnn")?.kind === "scalar"),
   lower,
+  writing: {
+    definition,
+    size: ({ tree }, axis, { layout }) =>
+      tree.kind === "list" ? tree.items[layout.batched ? axis - 1 : axis] : undefined,
+  },
   vocabulary: () => [...operators.keys()],
 };

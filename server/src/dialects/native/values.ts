@@ -3,7 +3,7 @@
  */
 import { atRange, type Range, type Report } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
-import { plain, type Tree } from "../../syntax/tree.ts";
+import { entryOf, get, plain, type Tree } from "../../syntax/tree.ts";
 import { ExpressionError, evaluateExpression } from "./expression.ts";
 
 /** The variables an expression may name: `vars:` of the model, and the params of the block around it. */
@@ -44,6 +44,27 @@ export function readVars(tree: Tree | undefined, report: Report): Env {
     });
   }
   return env;
+}
+
+/**
+ * Where a value stands that is all `${name}`: in `vars:`. Null where the name is a block's param, which every use may give
+ * another value, or where the text calculates.
+ */
+export function definition(value: Tree, root: Tree): Tree | null {
+  if (value.kind !== "scalar" || typeof value.value !== "string" || !value.value.includes("${")) return value;
+  const name = /^\$\{\s*(\w+)\s*\}$/.exec(value.value)?.[1];
+  const variable = name === undefined ? undefined : entryOf(get(root, "vars"), name)?.value;
+  if (name === undefined || !variable || (variable.kind === "scalar" && String(variable.value).includes("${")))
+    return null;
+  const blocks = get(root, "blocks");
+  for (const { value: block } of blocks?.kind === "map" ? blocks.entries : []) {
+    const isAround = block.range.start <= value.range.start && value.range.end <= block.range.end;
+    const params = get(block, "params");
+    const names =
+      params?.kind === "map" ? params.entries.map(({ key }) => key) : params?.kind === "list" ? params.items : [];
+    if (isAround && names.some((param) => plain(param) === name)) return null;
+  }
+  return variable;
 }
 
 /** No key, or a key whose value is still to be typed. */

@@ -5,6 +5,7 @@
  */
 import { type Dialect, shapeText } from "../dialect.ts";
 import { isTorchPadding, lower, moduleNames } from "./lower.ts";
+import { follow } from "./reference.ts";
 
 const SEQUENTIAL = /_target_["']?\s*:\s*["']?(?:torch\.)?nn\.(?:modules\.container\.)?Sequential\b/;
 
@@ -21,5 +22,6 @@ export const torch: Dialect = {
   sniff: (text) => text.includes("_target_") && SEQUENTIAL.test(text),
   matches: (root) => root.kind !== "scalar",
   lower,
+  writing: { definition: follow },
   vocabulary: () => moduleNames.map((name) => `torch.nn.${name}`),
 };

@@ -26,9 +26,9 @@ import { Block, type Site, type Wire } from "./block.ts";
 import { type Header, readHeader } from "./header.ts";
 import { hasStridePass, moduleNamed, moduleNames } from "./modules.ts";
 import { readPython } from "./python.ts";
-import { type Prepared, type Row, tensorOf, type Value, type Width } from "./rows.ts";
+import { type Module, type Prepared, type Row, tensorOf, type Value, type Width } from "./rows.ts";
 import { scaledDepth, scaledWidth } from "./scaling.ts";
-import { type Argument, Arguments, RowRefusal } from "./signature.ts";
+import { type Argument, Arguments, canonicalName, RowRefusal } from "./signature.ts";
 
 /** The side of the image that the builder runs through a detection model to learn its strides. */
 export const STRIDE_PASS = 256;
@@ -183,7 +183,7 @@ class Model {
       prepared = module.rule(row);
       if (name === "C3k2" || name === "A2C2f" || name === "C2fCIB") this.site.legacy = false;
       const bound = Arguments.bind(name, module.parameters, prepared.args);
-      origin = { ...bare, params: placesOf(bound, argsTree) };
+      origin = { ...bare, params: placesOf(bound, argsTree), further: furtherOf(module, prepared, given) };
       const count = prepared.repeatsInside ? 1 : Number(repeats.value);
       let values: readonly Value[] = inputs.map(({ value }) => value);
       let value: Value = null;
@@ -323,6 +323,18 @@ function rangeOf(at: At, origin: Origin): Range {
   if (at.kind === "range") return at.range;
   const param = at.kind === "param" ? origin.params.get(at.name) : undefined;
   return param?.value ?? origin.type;
+}
+
+/** The parameters that more arguments would give, where the builder adds none behind the row's own. */
+function furtherOf(
+  { parameters }: Module,
+  { args }: Prepared,
+  given: readonly Argument[],
+): NonNullable<Origin["further"]> {
+  if (args.at(-1) !== given.at(-1)) return [];
+  return parameters
+    .slice(args.length)
+    .map((parameter) => ({ name: canonicalName(parameter.name), default: parameter.default ?? null }));
 }
 
 /** Where the row writes what the inner operators take. */

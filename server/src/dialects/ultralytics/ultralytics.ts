@@ -26,6 +26,8 @@ export const ultralytics: Dialect = {
     dim: String,
     byIndex: true,
     shape: (tensor) => shapeText(tensor, String),
+    // Python's words; YAML's own would do as well, but no such file has them.
+    value: (_op, _name, value) => (value === null ? "None" : value),
     // A row has no named sides.
     takes: (_op, _name, value) => value === null || typeof value !== "object" || Array.isArray(value),
   },
@@ -33,5 +35,6 @@ export const ultralytics: Dialect = {
   matches: (root) =>
     holdsRows(get(root, "backbone")) && (get(root, "head") !== undefined || get(root, "nc") !== undefined),
   lower,
+  writing: { parameters: (row) => (row.kind === "list" ? row.items[3] : undefined) },
   vocabulary: () => moduleNames(),
 };
