@@ -38,11 +38,15 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
     ],
   },
   "server/src/config/": { imports: ["shared/src/", "server/src/syntax/", "server/src/rules/"] },
+  "server/src/fixes/": {
+    imports: ["shared/src/", "server/src/analysis.ts", "server/src/rules/", "server/src/syntax/"],
+  },
   "server/src/features/": {
     imports: [
       "shared/src/",
       "server/src/analysis.ts",
       "server/src/dialects/",
+      "server/src/fixes/",
       "server/src/rules/",
       "server/src/suppressions.ts",
       "server/src/syntax/",
@@ -51,7 +55,7 @@ const LAW: Readonly<Record<string, { readonly imports: readonly string[]; readon
   "server/src/": {
     imports: ["shared/src/", "server/src/", "vscode-languageserver", "vscode-languageserver-textdocument"],
   },
-  "server/src/lint/": { imports: ["shared/src/", "server/src/", "node:", "tinyglobby", "package.json"] },
+  "server/src/lint/": { imports: ["shared/src/", "server/src/", "node:", "tinyglobby", "diff", "package.json"] },
   "server/src/cli.ts": { imports: ["shared/src/", "server/src/", "node:", "package.json"] },
   "server/src/main.ts": { imports: ["shared/src/", "server/src/", "node:", "vscode-languageserver"] },
   "server/src/preview/": { imports: ["shared/src/", "server/src/", "node:", "fast-png"] },

@@ -5,6 +5,9 @@
 import {
   type CancellationToken,
   type ClientCapabilities,
+  type CodeAction,
+  CodeActionKind,
+  type CodeActionParams,
   type CompletionItem,
   CompletionItemKind,
   type Connection,
@@ -32,6 +35,7 @@ import {
   type WorkspaceDiagnosticParams,
   type WorkspaceDiagnosticReport,
   type WorkspaceDocumentDiagnosticReport,
+  type WorkspaceEdit,
 } from "vscode-languageserver";
 import { type Range, TextDocument } from "vscode-languageserver-textdocument";
 import {
@@ -47,17 +51,24 @@ import {
 import { mergeRules, readSettings, SECTION, type Settings } from "#shared/settings.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import type { Resolved } from "./config/resolve.ts";
+import { quickFixes } from "./features/codeActions.ts";
 import { type Completion, completion } from "./features/completion.ts";
-import { type Problem, problems } from "./features/diagnostics.ts";
+import { heard, type Problem, problems } from "./features/diagnostics.ts";
 import { documentSymbols } from "./features/documentSymbols.ts";
 import { hover } from "./features/hover.ts";
 import { type Hint, hintTooltip, inlayHints, isSound } from "./features/inlayHints.ts";
 import { layerTableMarkdown } from "./features/layerTable.ts";
 import { modelStatus } from "./features/status.ts";
+import { fixAll } from "./fixes/all.ts";
+import { Prover } from "./fixes/prove.ts";
+import type { TextEdit } from "./syntax/edit.ts";
 import { fileKey, Workspace, type WorkspaceFiles } from "./workspace.ts";
 
 /** How long the text must rest before problems are pushed; pulled answers never wait. */
 const REST_MS = 50;
+
+/** All problems of a document that are surely mended, at once: for editors to do on saving. */
+const FIX_ALL = `${CodeActionKind.SourceFixAll}.${SECTION}`;
 
 const WATCHED = "**/*.{yaml,yml,json,jsonc,toml}";
 
@@ -77,6 +88,14 @@ interface Checked {
   readonly problems: readonly Problem[];
   /** Tells apart what was answered before; unique in this process. */
   readonly resultId: string;
+  /** Remembers what it proved; null where there is nothing to prove. */
+  readonly prover: Prover | null;
+}
+
+/** What the edit of an action is made from when the client asks for it. */
+interface ActionData {
+  readonly uri: string;
+  readonly version: number;
 }
 
 /** What an inlay hint's tooltip is made from when the client asks for it. */
@@ -155,6 +174,8 @@ class Server {
     connection.onCompletion(
       this.asked("completion", (params) => this.complete(params.textDocument.uri, params.position)),
     );
+    connection.onCodeAction(this.asked("codeAction", (params) => this.codeActions(params)));
+    connection.onCodeActionResolve(this.asked("codeAction/resolve", (action) => this.resolveAction(action)));
     connection.onRequest(
       LAYER_TABLE_METHOD,
       this.asked(LAYER_TABLE_METHOD, (params: LayerTableParams) => this.layerTable(params.textDocument.uri)),
@@ -181,6 +202,14 @@ class Server {
         inlayHintProvider: { resolveProvider: this.resolvesTooltips },
         hoverProvider: true,
         documentSymbolProvider: { label: "ConvLint" },
+        ...(this.client.textDocument?.codeAction?.codeActionLiteralSupport
+          ? {
+              codeActionProvider: {
+                codeActionKinds: [CodeActionKind.QuickFix, FIX_ALL],
+                resolveProvider: this.resolvesEdits,
+              },
+            }
+          : {}),
         completionProvider: { triggerCharacters: [":", " ", "{", ",", "-"] },
         ...(this.pulls
           ? {
@@ -221,6 +250,11 @@ class Server {
 
   private get resolvesTooltips(): boolean {
     return this.client.textDocument?.inlayHint?.resolveSupport?.properties.includes("tooltip") ?? false;
+  }
+
+  private get resolvesEdits(): boolean {
+    const support = this.client.textDocument?.codeAction;
+    return support?.dataSupport === true && (support.resolveSupport?.properties.includes("edit") ?? false);
   }
 
   /** A request handler whose failure is logged and answered, and whose cancelled answer is not sent. */
@@ -310,6 +344,7 @@ class Server {
       analysis,
       problems: analysis ? problems(analysis, settings.rules) : [],
       resultId: this.nextResult(),
+      prover: analysis && proverUnder(settings, analysis, uri),
     };
     this.checked.set(document, checked);
     if (analysis && isSound(analysis)) this.sound.set(document, analysis);
@@ -432,6 +467,48 @@ class Server {
     );
   }
 
+  private async codeActions({ textDocument: { uri }, range, context }: CodeActionParams): Promise<CodeAction[]> {
+    const found = await this.check(uri);
+    if (!found?.checked.prover) return [];
+    const { document, checked } = found;
+    const wants = (kind: string) => context.only?.some((only) => `${kind}.`.startsWith(`${only}.`)) ?? kind !== FIX_ALL;
+    const actions: CodeAction[] = [];
+    if (wants(CodeActionKind.QuickFix)) {
+      for (const fix of quickFixes(checked.problems, found.checked.prover, offsets(document, range), uri)) {
+        actions.push({
+          title: fix.title,
+          kind: CodeActionKind.QuickFix,
+          diagnostics: lspDiagnostics(document, [fix.problem]),
+          ...(fix.preferred ? { isPreferred: true } : {}),
+          edit: this.workspaceEdit(document, fix.edits),
+        });
+      }
+    }
+    if (wants(FIX_ALL)) {
+      const action = { title: "Fix all problems that are surely mended", kind: FIX_ALL };
+      const data: ActionData = { uri, version: checked.version };
+      if (this.resolvesEdits) actions.push({ ...action, data });
+      else actions.push({ ...action, edit: this.workspaceEdit(document, editsOfAll(checked)) });
+    }
+    return actions;
+  }
+
+  private async resolveAction(action: CodeAction): Promise<CodeAction | ResponseError<void>> {
+    const data = action.data as ActionData | undefined;
+    if (!data) return action;
+    const found = await this.check(data.uri);
+    if (!found || found.checked.version !== data.version)
+      return new ResponseError(LSPErrorCodes.ContentModified, "the text has changed since");
+    return { ...action, edit: this.workspaceEdit(found.document, editsOfAll(found.checked)) };
+  }
+
+  private workspaceEdit(document: TextDocument, edits: readonly TextEdit[]): WorkspaceEdit {
+    const { uri, version } = document;
+    const changes = edits.map(({ range, newText }) => ({ range: lspRange(document, range), newText }));
+    if (!this.client.workspace?.workspaceEdit?.documentChanges) return { changes: { [uri]: changes } };
+    return { documentChanges: [{ textDocument: { uri, version }, edits: changes }] };
+  }
+
   private async options(uri: string): Promise<OptionsResult> {
     const checked = (await this.check(uri))?.checked;
     if (!checked?.analysis) return null;
@@ -494,6 +571,15 @@ function diagnosticsOfFile(uri: string, text: string, settings: Settings): reado
 function analyseUnder(settings: Settings, text: string, uri: string): Analysis | null {
   const { enable, input, scale, rules, targets } = settings;
   return enable ? analyse(text, uri, { input, scale, rules, targets }) : null;
+}
+
+function proverUnder(settings: Settings, analysis: Analysis, uri: string): Prover {
+  const under = (one: Analysis | null) => heard(one, settings.rules);
+  return new Prover(under(analysis)!, (text) => under(analyseUnder(settings, text, uri)));
+}
+
+function editsOfAll({ prover }: Checked): readonly TextEdit[] {
+  return prover ? fixAll(prover, false).edits : [];
 }
 
 /** A project's configuration is heard over the editor's own settings, so that everybody sees what CI sees. */

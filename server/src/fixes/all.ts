@@ -3,7 +3,7 @@ import type { FindingCode } from "#shared/ops/finding.ts";
 import type { Analysis } from "../analysis.ts";
 import type { Diagnostic } from "../rules/rule.ts";
 import { Revision, type TextEdit } from "../syntax/edit.ts";
-import { Budget, Prover, type Reanalyse } from "./prove.ts";
+import { Budget, Prover } from "./prove.ts";
 
 export interface FixedText {
   /** Of the first text. */
@@ -14,7 +14,7 @@ export interface FixedText {
 }
 
 /** @param unsafeToo also fixes that change what a model does. */
-export function fixAll(analysis: Analysis, reanalyse: Reanalyse, unsafeToo: boolean): FixedText {
+export function fixAll({ analysis, reanalyse }: Prover, unsafeToo: boolean): FixedText {
   const revision = new Revision(analysis.text);
   const applied: { code: FindingCode; title: string }[] = [];
   const budget = new Budget();
@@ -41,10 +41,12 @@ export function fixAll(analysis: Analysis, reanalyse: Reanalyse, unsafeToo: bool
 /** @param tried problems that were seen in this round, to which this adds. */
 function firstFix(diagnostics: readonly Diagnostic[], prover: Prover, unsafe: boolean, tried: Set<string>) {
   for (const diagnostic of diagnostics) {
-    const { code, layer, message } = diagnostic;
+    const { code, layer, message, severity } = diagnostic;
     const key = `${code} ${layer} ${message}`;
     if (tried.has(key)) continue;
-    const fix = prover.firstOf(diagnostic, unsafe);
+    // Nobody asks for another model because of a note.
+    const isNote = severity === "information" || severity === "hint";
+    const fix = prover.firstOf(diagnostic, unsafe && !isNote);
     if (fix) return { code, fix };
     tried.add(key);
   }

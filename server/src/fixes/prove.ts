@@ -49,47 +49,55 @@ export class Prover {
   private readonly known = new Map<Diagnostic, readonly ProvenFix[]>();
 
   constructor(
-    private readonly analysis: Analysis,
-    private readonly reanalyse: Reanalyse,
+    readonly analysis: Analysis,
+    readonly reanalyse: Reanalyse,
     private readonly budget = new Budget(),
   ) {}
 
-  /** What mends a problem, the best first; found once. */
-  fixesOf(diagnostic: Diagnostic): readonly ProvenFix[] {
+  /** What mends a problem, the best first; found once, and without the unsafe not even tried. */
+  fixesOf(diagnostic: Diagnostic, unsafeToo = true): readonly ProvenFix[] {
     let fixes = this.known.get(diagnostic);
     if (!fixes) {
-      fixes = [...this.proven(diagnostic)].slice(0, MAX_FIXES);
-      this.known.set(diagnostic, fixes);
+      fixes = [...this.proven(diagnostic, unsafeToo)].slice(0, MAX_FIXES);
+      if (unsafeToo) this.known.set(diagnostic, fixes);
     }
-    return fixes;
+    return unsafeToo ? fixes : fixes.filter(({ safe }) => safe);
   }
 
   /** The first that is safe, or the first of all. */
   firstOf(diagnostic: Diagnostic, unsafeToo: boolean): ProvenFix | null {
-    for (const fix of this.known.get(diagnostic) ?? this.proven(diagnostic)) if (fix.safe || unsafeToo) return fix;
+    for (const fix of this.proven(diagnostic, unsafeToo)) return fix;
     return null;
   }
 
-  private *proven(diagnostic: Diagnostic): Generator<ProvenFix> {
+  private *proven(diagnostic: Diagnostic, unsafeToo: boolean): Generator<ProvenFix> {
     const { graph, report, dialect } = this.analysis;
     const texts = new Set([this.analysis.text]);
     for (const candidate of candidatesFor(diagnostic.finding, graph, report, dialect.words)) {
       if (texts.size > MAX_TRIES) return;
+      if (!candidate.safe && !unsafeToo) continue;
       const edits = editsOf(candidate.changes, this.analysis);
       if (!edits) continue;
-      const after = this.try(edits, diagnostic, texts);
+      const after = this.try(edits, diagnostic, texts, candidate.reveals);
       if (after)
         yield { title: titleOf(candidate, diagnostic, this.analysis, after), edits, safe: candidate.safe, after };
     }
   }
 
   /** The analysis after edits that take this problem away and bring none; `texts` are those tried before. */
-  private try(edits: readonly TextEdit[], diagnostic: Diagnostic, texts: Set<string>): Analysis | null {
+  private try(
+    edits: readonly TextEdit[],
+    diagnostic: Diagnostic,
+    texts: Set<string>,
+    reveals = false,
+  ): Analysis | null {
     const text = applyEdits(this.analysis.text, edits);
     if (texts.has(text) || !this.budget.spend(text.length)) return null;
     texts.add(text);
     const after = this.reanalyse(text);
-    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after) ? after : null;
+    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, reveals)
+      ? after
+      : null;
   }
 
   /** Whether edits take this problem away and bring none. */
@@ -100,13 +108,17 @@ export class Prover {
 
 const WEIGHT: Readonly<Record<Severity, number>> = { hint: 1, information: 2, warning: 3, error: 4 };
 
-/** Problems of one code in one layer count as one kind: of this kind there is one less, of no other more or a graver one. */
-function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis): boolean {
+/**
+ * Problems of one code in one layer count as one kind: of this kind there is one less, of no other more or a graver one.
+ * @param reveals notes may come where an error goes.
+ */
+function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis, reveals: boolean): boolean {
   const [was, is] = [kindsOf(before.diagnostics), kindsOf(after.diagnostics)];
   const own = kindOf(diagnostic);
   if ((is.get(own)?.count ?? 0) >= was.get(own)!.count) return false;
   for (const [kind, { count, gravest }] of is) {
     const old = was.get(kind);
+    if (reveals && diagnostic.severity === "error" && gravest <= WEIGHT.information) continue;
     if (!old || count > old.count || gravest > old.gravest) return false;
   }
   return true;

@@ -2,11 +2,13 @@
  * `convlint check`: finds files, checks each as the editor does, and writes what it found.
  */
 import type { Configs } from "../config/resolve.ts";
+import { counted } from "../rules/wording.ts";
 import { type Arguments, type Command, Misuse } from "./arguments.ts";
 import { ASSUMPTION_OPTIONS, readAssumptions } from "./assumptions.ts";
 import { Baseline } from "./baseline.ts";
 import { Checker } from "./checker.ts";
 import { CONFIG_OPTIONS, configText, findConfigs, problemLine } from "./config.ts";
+import { FIX_OPTIONS, type Fixing, readFixing } from "./fix.ts";
 import type { Tally } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
 import { checkLines } from "./lines.ts";
@@ -44,10 +46,17 @@ What to write
   --statistics              at the end, how many problems of each code
   --no-layers               leave the layers out of json and json-lines, which then are smaller and faster
 
+What to fix (docs/fixing.md)
+  --fix                     fix what is surely meant, in the files; of standard input (-), on standard output
+  --unsafe-fixes            with --fix or --diff, also what changes the architecture
+  --diff                    print what --fix would change as a patch, and change nothing
+  --no-fixes                do not look for fixes, which is faster where there are many problems
+
 When to fail
   --error-on-warnings       exit with 1 for warnings too
   --max-warnings n          exit with 1 for more than n warnings
   --exit-zero               exit with 0 whatever was found
+  --exit-non-zero-on-fix    exit with 1 where something was fixed
   --baseline file           leave out the problems that this file knows; they are known by what they say, not by line
   --update-baseline         make the baseline know all that is found now
 
@@ -63,7 +72,8 @@ Many files
 
 Formats
 ${formats.map(({ name, summary }) => `  ${name.padEnd(24)}  ${summary}\n`).join("")}
-Exit code: 0 clean (warnings and information do not fail), 1 errors, 2 misuse.
+Exit code: 0 clean (warnings and information do not fail), 1 errors, 2 misuse. With --fix, of what is left;
+--diff gives 1 where there is something to fix.
 
 Examples:
   convlint check models/                            a folder
@@ -87,6 +97,7 @@ export const checkCommand: Command = {
     statistics: { type: "boolean" },
     "no-layers": { type: "boolean" },
     ...ASSUMPTION_OPTIONS,
+    ...FIX_OPTIONS,
     "error-on-warnings": { type: "boolean" },
     "max-warnings": { type: "string" },
     "exit-zero": { type: "boolean" },
@@ -105,18 +116,21 @@ async function run(args: Arguments): Promise<number> {
   const cwd = process.cwd();
   const shown = args.last("show-config");
   if (shown !== undefined) return showConfig(findConfigs(args, cwd), shown, cwd);
+  const fixing = readFixing(args);
   if (args.has("stdin-jsonl")) return runLines(args, cwd);
   if (args.paths.length === 0) {
     process.stderr.write(`convlint: no paths given.\n\n${HELP}`);
     return 2;
   }
-  const destinations = readDestinations(args.all("format"), args.last("output-file"));
-  const setup = readSetup(args, destinations);
+  const destinations = fixing?.to === "diff" ? [] : readDestinations(args.all("format"), args.last("output-file"));
+  const setup = readSetup(args, destinations, fixing);
   const find = () => findTasks(args, findConfigs(args, cwd), cwd);
   if (args.has("show-files")) return showFiles(await find(), setup);
   const maxWarnings = args.has("error-on-warnings") ? 0 : args.count("max-warnings");
   const start = (): Run => ({
     setup,
+    fixing,
+    paint: painter(process.stdout, process.env),
     baseline: readBaseline(args, cwd),
     jobs: args.count("jobs", 1) ?? null,
     cache: readCache(args),
@@ -124,12 +138,13 @@ async function run(args: Arguments): Promise<number> {
     outputs: new Outputs(
       destinations,
       {
-        paint: painter(process.stdout, process.env),
+        paint: painter(fixing?.to === "stdout" ? process.stderr : process.stdout, process.env),
         fails: (severity) => severity === "error" || (severity === "warning" && maxWarnings === 0),
         table: args.has("table"),
         statistics: args.has("statistics"),
       },
       cwd,
+      fixing?.to === "stdout" ? process.stderr.fd : null,
     ),
   });
   if (args.has("watch")) {
@@ -141,18 +156,25 @@ async function run(args: Arguments): Promise<number> {
   }
   const started = start();
   if (await runAll(await find(), started)) return 2;
-  return args.has("exit-zero") ? 0 : exitCode(started.outputs.tally, maxWarnings);
+  const { tally } = started.outputs;
+  if (fixing?.to === "diff")
+    note(tally.fixed === 0 ? "nothing to fix" : `--fix would fix ${counted(tally.fixed, "problem")}`);
+  if (args.has("exit-zero")) return 0;
+  if (tally.fixed > 0 && (fixing?.to === "diff" || args.has("exit-non-zero-on-fix"))) return 1;
+  return fixing?.to === "diff" ? 0 : exitCode(tally, maxWarnings);
 }
 
 /** @throws Misuse */
-function readSetup(args: Arguments, destinations: readonly Destination[]): Run["setup"] {
+function readSetup(args: Arguments, destinations: readonly Destination[], fixing: Fixing | null): Run["setup"] {
   for (const name of ["table", "statistics"]) {
-    if (args.has(name) && !destinations.some(({ format }) => format.forPeople)) {
+    if (args.has(name) && fixing?.to !== "diff" && !destinations.some(({ format }) => format.forPeople)) {
       throw new Misuse(`--${name} has no place in the format ${destinations[0]!.format.name}.`);
     }
   }
   const layers = !args.has("no-layers") && destinations.some(({ format }) => format.layers);
-  return { ...readAssumptions(args), wants: { layers, table: args.has("table") } };
+  const fixes = !args.has("no-fixes") && destinations.some(({ format }) => format.fixes);
+  const wants = { layers, table: args.has("table"), fixes };
+  return { ...readAssumptions(args), wants, ...(fixing ? { fix: fixing.unsafe ? "unsafe" : "safe" } : {}) };
 }
 
 /** @throws Misuse */
@@ -167,7 +189,7 @@ function readCache(args: Arguments): Run["cache"] {
 
 async function runLines(args: Arguments, cwd: string): Promise<number> {
   if (args.paths.length > 0) throw new Misuse("--stdin-jsonl reads standard input and takes no paths.");
-  const wants = { layers: !args.has("no-layers"), table: false };
+  const wants = { layers: !args.has("no-layers"), table: false, fixes: false };
   const configs = findConfigs(args, cwd);
   await checkLines(process.stdin, {
     setup: { ...readAssumptions(args), wants, cache: null },

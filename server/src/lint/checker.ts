@@ -4,6 +4,9 @@
 import { readFileSync } from "node:fs";
 import { analyse } from "../analysis.ts";
 import type { Config } from "../config/config.ts";
+import { heard } from "../features/diagnostics.ts";
+import { fixAll } from "../fixes/all.ts";
+import { Prover } from "../fixes/prove.ts";
 import { Cache, type CachePlace } from "./cache.ts";
 import { type CheckedFile, checkedFile, type Wants } from "./report.ts";
 
@@ -24,10 +27,20 @@ export interface Setup {
   readonly scale: string | null;
   readonly wants: Wants;
   readonly cache: CachePlace | null;
+  /** Which problems are mended before the file is looked at. */
+  readonly fix?: "safe" | "unsafe";
+}
+
+/** A text before and after it was mended, as the file has it. */
+export interface FixedFile {
+  readonly before: string;
+  readonly after: string;
+  /** How many problems were mended. */
+  readonly count: number;
 }
 
 export type Outcome =
-  | { readonly kind: "checked"; readonly checked: CheckedFile }
+  | { readonly kind: "checked"; readonly checked: CheckedFile; readonly fixed?: FixedFile }
   | { readonly kind: "no-model" }
   | { readonly kind: "unreadable"; readonly why: string };
 
@@ -40,26 +53,40 @@ export class Checker {
   }
 
   check(task: Task): Outcome {
-    let text: string;
+    let whole: string;
     try {
-      text = (task.text ?? readFileSync(task.file!, "utf8")).replace(/^\uFEFF/, "");
+      whole = task.text ?? readFileSync(task.file!, "utf8");
     } catch (error) {
       return { kind: "unreadable", why: (error as Error).message };
     }
+    const text = whole.replace(/^\uFEFF/, "");
     const { input, scale, wants } = this.setup;
     const key = this.cache?.key(text, [task.path, task.config, input, scale, wants]);
     const before = key === undefined ? null : this.cache!.get(key);
     if (before) return { kind: "checked", checked: before };
-    const checked = this.analyse(task, text);
-    if (checked && key !== undefined) this.cache!.put(key, checked);
-    return checked ? { kind: "checked", checked } : { kind: "no-model" };
+    const analysed = this.analyse(task, text);
+    if (!analysed) return { kind: "no-model" };
+    const { checked, fixed } = analysed;
+    if (key !== undefined) this.cache!.put(key, checked);
+    if (!fixed) return { kind: "checked", checked };
+    const mark = whole.slice(0, whole.length - text.length);
+    return { kind: "checked", checked, fixed: { before: whole, after: mark + fixed.text, count: fixed.count } };
   }
 
-  private analyse({ config, path }: Task, text: string): CheckedFile | null {
-    const { input, scale, wants } = this.setup;
+  private analyse({ config, path }: Task, text: string) {
+    const { input, scale, wants, fix } = this.setup;
     const defaults = { input: config.input, scale: config.scale };
     const { rules, targets } = config;
-    const analysis = analyse(text, path, { input, scale, defaults, rules, targets });
-    return analysis && checkedFile(path, analysis, rules, wants);
+    const reanalyse = (now: string) => heard(analyse(now, path, { input, scale, defaults, rules, targets }), rules);
+    let analysis = reanalyse(text);
+    if (!analysis) return null;
+    let fixed: { readonly text: string; readonly count: number } | null = null;
+    if (fix) {
+      const { after, applied } = fixAll(new Prover(analysis, reanalyse), fix === "unsafe");
+      if (applied.length > 0) fixed = { text: after.text, count: applied.length };
+      analysis = after;
+    }
+    const prover = wants.fixes ? new Prover(analysis, reanalyse) : null;
+    return { checked: checkedFile(path, analysis, rules, wants, prover), fixed };
   }
 }

@@ -129,7 +129,11 @@ function noSuchThing(word: string, cwd: string): string {
 
 /** The sizes of a version; null where it is no model. */
 function sizeReader(args: Arguments, configs: Configs, cwd: string): (version: Version) => ModelSizes | null {
-  const checker = new Checker({ ...readAssumptions(args), wants: { layers: true, table: false }, cache: null });
+  const checker = new Checker({
+    ...readAssumptions(args),
+    wants: { layers: true, table: false, fixes: false },
+    cache: null,
+  });
   return ({ path, text }) => {
     const { config } = configs.of(slashed(resolve(cwd, path)));
     const outcome = checker.check({ path, file: null, text: text(), config });

@@ -11,6 +11,9 @@ import { type Colour, columns, harmless, type Paint, padTo } from "./style.ts";
 
 const COLOURS: Record<Severity, Colour> = { error: "red", warning: "yellow", information: "cyan", hint: "gray" };
 
+/** More would hide the problem. */
+const MAX_FIXES = 3;
+
 /** Longer lines (JSON on one line, say) are shown around the problem only. */
 const MAX_WIDTH = 120;
 
@@ -38,7 +41,9 @@ export function framed(path: string, problem: ProblemReport, lines: SourceLines,
       `${margin} ${paint("blue", "=")} ${harmless(related.message)} (${harmless(path)}:${at.line}:${at.column})`,
     );
   }
-  for (const fix of problem.fixes) out.push(`${margin} ${paint("blue", "=")} fix: ${harmless(fix.title)}`);
+  for (const { title, safe } of problem.fixes.slice(0, MAX_FIXES)) {
+    out.push(`${margin} ${paint("blue", "=")} ${safe ? "fix" : "fix (unsafe)"}: ${harmless(title)}`);
+  }
   return out.join("\n");
 }
 
@@ -66,14 +71,18 @@ function excerpt(range: Span, lines: SourceLines): { readonly text: string; read
 }
 
 /** What the whole run found, in one line. */
-export function summary({ files, severities }: Tally, paint: Paint): string {
+export function summary({ files, severities, fixed, fixable }: Tally, paint: Paint): string {
   const { error, warning, information, hint } = severities;
   const parts = [counted(error, "error"), counted(warning, "warning"), counted(information + hint, "note")].filter(
     (part) => part !== "",
   );
-  const checked = `${files} model file${files === 1 ? "" : "s"} checked`;
-  if (parts.length === 0) return paint("green", `${checked}, no problems`);
-  return paint(error > 0 ? "red" : warning > 0 ? "yellow" : "green", `${checked}: ${parts.join(", ")}`);
+  const mended = fixed === 0 ? "" : `, ${counted(fixed, "problem")} fixed`;
+  const checked = `${files} model file${files === 1 ? "" : "s"} checked${mended}`;
+  if (parts.length === 0) return paint("green", `${checked}, ${fixed === 0 ? "no problems" : "none left"}`);
+  const found = paint(error > 0 ? "red" : warning > 0 ? "yellow" : "green", `${checked}: ${parts.join(", ")}`);
+  const { safe, unsafe } = fixable;
+  const fixes = [safe > 0 ? `${safe} with --fix` : "", unsafe > 0 ? `${unsafe} with --fix --unsafe-fixes` : ""];
+  return `${found}${safe + unsafe > 0 ? ` (fixable: ${fixes.filter((part) => part !== "").join(", ")})` : ""}`;
 }
 
 /** How many problems of each code, the most frequent first. */

@@ -60,26 +60,42 @@ export class Outputs {
   private files = 0;
   private readonly severities: Record<Severity, number> = { error: 0, warning: 0, information: 0, hint: 0 };
   private readonly codes = new Map<FindingCode, number>();
+  private fixed = 0;
+  private readonly fixable = { safe: 0, unsafe: 0 };
 
-  /** Opens the files, relative to `cwd`. @param context of standard output; files get no colours. @throws Misuse */
-  constructor(destinations: readonly Destination[], context: FormatContext, cwd: string) {
+  /**
+   * Opens the files, relative to `cwd`.
+   * @param context of standard output; files get no colours.
+   * @param standard what stands for standard output: a descriptor, or null for itself.
+   * @throws Misuse
+   */
+  constructor(
+    destinations: readonly Destination[],
+    context: FormatContext,
+    cwd: string,
+    private readonly standard: number | null = null,
+  ) {
     this.sinks = destinations.map(({ format, file }) => ({
       writer: format.begin(file === null ? context : { ...context, paint: (_, text) => text }),
-      descriptor: file === null ? null : open(file, cwd),
+      descriptor: file === null ? standard : open(file, cwd),
     }));
   }
 
   get tally(): Tally {
-    return { files: this.files, severities: this.severities, codes: this.codes };
+    const { files, severities, codes, fixed, fixable } = this;
+    return { files, severities, codes, fixed, fixable };
   }
 
   async start(): Promise<void> {
     for (const sink of this.sinks) await put(sink, sink.writer.header);
   }
 
-  async file(checked: CheckedFile): Promise<void> {
+  /** @param fixed how many of its problems were mended. */
+  async file(checked: CheckedFile, fixed = 0): Promise<void> {
     this.files++;
-    for (const { code, severity } of checked.report.problems) {
+    this.fixed += fixed;
+    for (const { code, severity, fixes } of checked.report.problems) {
+      if (fixes.length > 0) this.fixable[fixes.some(({ safe }) => safe) ? "safe" : "unsafe"]++;
       this.severities[severity]++;
       this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
     }
@@ -89,7 +105,7 @@ export class Outputs {
   async finish(): Promise<void> {
     for (const sink of this.sinks) {
       await put(sink, sink.writer.footer(this.tally));
-      if (sink.descriptor !== null) closeSync(sink.descriptor);
+      if (sink.descriptor !== null && sink.descriptor !== this.standard) closeSync(sink.descriptor);
     }
   }
 }

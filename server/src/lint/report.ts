@@ -7,6 +7,7 @@ import { type Dim, isKnown } from "#shared/shape/dim.ts";
 import type { Analysis } from "../analysis.ts";
 import { problems } from "../features/diagnostics.ts";
 import { costOf, layerTable } from "../features/layerTable.ts";
+import type { Prover } from "../fixes/prove.ts";
 import type { Severity } from "../rules/rule.ts";
 import { problemKey } from "./identity.ts";
 import { Lines, type Span } from "./positions.ts";
@@ -40,6 +41,8 @@ export interface ProblemReport {
   readonly related: readonly { readonly message: string; readonly range: Span }[];
   readonly fixes: readonly {
     readonly title: string;
+    /** It cannot change a model that works: `--fix` makes it without `--unsafe-fixes`. */
+    readonly safe: boolean;
     readonly edits: readonly { readonly range: Span; readonly newText: string }[];
   }[];
 }
@@ -82,12 +85,19 @@ export interface CheckedFile {
 export interface Wants {
   readonly layers: boolean;
   readonly table: boolean;
+  readonly fixes: boolean;
 }
 
-/** @param path as it is to be shown. @param levels the user's severities by code, where they differ. */
-export function checkedFile(path: string, analysis: Analysis, levels: RuleSettings, wants: Wants): CheckedFile {
+/** @param prover where fixes are wanted. @param path as it is to be shown. @param levels the user's severities by code, where they differ. */
+export function checkedFile(
+  path: string,
+  analysis: Analysis,
+  levels: RuleSettings,
+  wants: Wants,
+  prover: Prover | null,
+): CheckedFile {
   const lines = new Lines(analysis.text);
-  const found = reportedProblems(analysis, levels, lines);
+  const found = reportedProblems(analysis, levels, lines, prover);
   const report: FileReport = {
     path,
     dialect: analysis.dialect.name,
@@ -135,9 +145,9 @@ function layerReports(analysis: Analysis, lines: Lines): readonly LayerReport[] 
   }));
 }
 
-function reportedProblems(analysis: Analysis, levels: RuleSettings, lines: Lines) {
+function reportedProblems(analysis: Analysis, levels: RuleSettings, lines: Lines, prover: Prover | null) {
   const { graph, text } = analysis;
-  return problems(analysis, levels).map(({ code, severity, message, range, layer: index, related }) => {
+  return problems(analysis, levels).map(({ diagnostic, code, severity, message, range, layer: index, related }) => {
     const layer = index === null ? undefined : graph.layers[index];
     const problem: ProblemReport = {
       code,
@@ -146,7 +156,14 @@ function reportedProblems(analysis: Analysis, levels: RuleSettings, lines: Lines
       range: lines.span(range),
       layer: layer?.depth === 0 ? layer.index : null,
       related: related.map((place) => ({ message: place.message, range: lines.span(place.range) })),
-      fixes: [],
+      // Nobody wants another model because of a note.
+      fixes: (prover?.fixesOf(diagnostic, severity === "error" || severity === "warning") ?? []).map(
+        ({ title, safe, edits }) => ({
+          title,
+          safe,
+          edits: edits.map((edit) => ({ range: lines.span(edit.range), newText: edit.newText })),
+        }),
+      ),
     };
     const about = layer ? text.slice(layer.range.start, layer.range.end) : lines.line(problem.range.start.line);
     return { problem, key: problemKey(code, about, message) };

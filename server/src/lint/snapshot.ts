@@ -76,7 +76,11 @@ async function run(args: Arguments): Promise<number> {
 async function takeSnapshot(args: Arguments, cwd: string) {
   const paths = args.paths.length > 0 ? args : args.withPaths(["."]);
   const { tasks, problems } = await findTasks(paths, findConfigs(args, cwd), cwd);
-  const checker = new Checker({ ...readAssumptions(args), wants: { layers: true, table: false }, cache: null });
+  const checker = new Checker({
+    ...readAssumptions(args),
+    wants: { layers: true, table: false, fixes: false },
+    cache: null,
+  });
   const snapshot = new Map<string, ModelSizes>();
   for (const task of tasks) {
     const outcome = checker.check(task);

@@ -1,6 +1,8 @@
 /** A value of the wrong kind. */
+
 import type { Plain } from "#shared/ops/param.ts";
-import { nearest } from "./nearest.ts";
+import { setting } from "./mending.ts";
+import { nearest, nearestOf } from "./nearest.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
 /** Longer values say nothing in a message. */
@@ -38,6 +40,17 @@ export const badValue = defineRule({
     const limit = typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER ? " of at most 2⁵³ − 1" : "";
     return `${name} must be ${data.expected}${limit}${not}.${close ? ` Did you mean ${close}?` : ""}`;
   },
+
+  *fixes({ data, at, node }) {
+    const index = at.kind === "param" ? at.index : undefined;
+    const value = index === undefined ? data.value : element(data.value, index);
+    for (const { value: meant, safe } of readings(value, data.expected)) {
+      const reveals = safe ? ({ reveals: true } as const) : {};
+      if (at.kind === "range" && typeof meant !== "object" && typeof meant !== "boolean" && meant !== null)
+        yield { changes: [{ kind: "replace", at: at.range, value: meant }], safe, ...reveals };
+      else if (at.kind === "param" && node) yield { changes: [setting(node, at.name, meant, index)], safe, ...reveals };
+    }
+  },
 });
 
 function element(value: Plain | undefined, index: number): Plain | undefined {
@@ -48,4 +61,30 @@ function shown(value: Plain): string {
   if (value === null) return "empty";
   const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+/** What a value of the wrong kind was meant to be. */
+function* readings(
+  value: Plain | undefined,
+  expected: string,
+): Iterable<{ readonly value: Plain; readonly safe: boolean }> {
+  if (typeof value === "string") {
+    const close = nearestOf(
+      value,
+      [...expected.matchAll(/"([^"]+)"/g)].map((match) => match[1]!),
+    );
+    for (const word of close) yield { value: word, safe: close.length === 1 };
+    // A Python literal that YAML reads as text, or a number in quotes.
+    const truth = /^(?:(true|yes|on)|(false|no|off))$/i.exec(value.trim());
+    if (truth) yield { value: truth[1] !== undefined, safe: true };
+    const numbers = value.match(/-?\d+(?:\.\d+)?/g)?.map(Number) ?? [];
+    if (/^\s*-?[\d.]+\s*$/.test(value) && numbers.length === 1) yield { value: numbers[0]!, safe: true };
+    if (/^\s*[([][-\d., ]+[)\]]\s*$/.test(value)) yield { value: numbers, safe: true };
+  } else if (Array.isArray(value) && value.length > 0 && value.every((item) => item === value[0])) {
+    yield { value: value[0]! as Plain, safe: false };
+  } else if (typeof value === "number") {
+    if (!Number.isInteger(value)) yield { value: Math.round(value), safe: false };
+    if (value < 0) yield { value: -value, safe: false };
+    if (value < 1) yield { value: 1, safe: false };
+  }
 }

@@ -1,4 +1,5 @@
 /** A written channel count that is not the input's. */
+import { setting } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { branch, counted, inputIndex, source } from "./wording.ts";
 
@@ -40,4 +41,11 @@ export const channelsMismatch = defineRule({
     return `${said}; set ${param}: ${words.dim(data.actual)}${optional ? " or leave it out" : ""}.`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes({ data, node, at }) {
+    const { actual, param } = data;
+    if (!node?.origin.params.has(param) || typeof actual !== "number") return;
+    const index = at.kind === "param" ? at.index : undefined;
+    yield { changes: [setting(node, param, actual, index)], safe: true };
+  },
 });

@@ -1,5 +1,7 @@
 /** Branches that cannot be concatenated. */
+
 import { axisName, type Tensor } from "#shared/shape/tensor.ts";
+import { fittingInputs, levelled, otherSources } from "./mending.ts";
 import {
   type AxisPair,
   alignedFirst,
@@ -70,6 +72,23 @@ export const concatMismatch = defineRule({
       [first, a],
       [context.data.index, b],
     ]);
+  },
+
+  *fixes(context) {
+    const { first, a, b, pairs } = meeting(context.data);
+    yield* fittingInputs(context);
+    // The branch that joins is normally named last.
+    for (const [index, from, to, side] of [
+      [context.data.index, b, a, 1],
+      [first, a, b, 0],
+    ] as const) {
+      const axes = pairs.map((pair) => pair[side]);
+      const fits = (tensor: Tensor) =>
+        tensor.dims.length === to.dims.length &&
+        tensor.dims.every((dim, axis) => axis === context.data.axis || String(dim) === String(to.dims[axis]));
+      yield* levelled(context, index, from, to, axes);
+      yield* otherSources(context, index, fits);
+    }
   },
 });
 

@@ -48,6 +48,13 @@ export const deadLayer = defineRule({
       range: context.graph.nodes[id]!.origin.type,
       message: `${nameOf(id, context)} serves only ${deadName(context)}`,
     })),
+
+  *fixes(context) {
+    const moved = inserted(context);
+    if (!moved) return;
+    const changes = [...moved.places].map(([at, value]) => ({ kind: "replace", at, value }) as const);
+    yield { changes, safe: false, title: `read [${moved.meant.join(", ")}] in ${moved.reader.name}` };
+  },
 });
 
 type Context = MessageContext<"dead-layer">;
@@ -64,7 +71,16 @@ function deadName(context: Context): string {
  * Where layers are read by index and the next layer reads a list that ends a few rows above the dead one: rows were
  * inserted, and the list was not counted on. Such a file builds and trains.
  */
-function renumbered({ node, graph, words }: Context): string | null {
+function renumbered(context: Context): string | null {
+  const found = inserted(context);
+  if (!found) return null;
+  const { reader, indices, meant, shift } = found;
+  const rows = counted(shift, "row");
+  return `${reader.name} ${reader.type} reads [${indices.join(", ")}]; where ${rows} ${shift === 1 ? "was" : "were"} inserted above, it should read [${meant.join(", ")}].`;
+}
+
+/** What the next layer reads, what it was meant to, and where it says so. */
+function inserted({ node, graph, words }: Context) {
   const dead = node ? ownerOf(graph, node.id) : undefined;
   const reader = dead && graph.layers.find(({ index }) => index === dead.index + 1);
   if (!words.byIndex || !reader) return null;
@@ -79,8 +95,9 @@ function renumbered({ node, graph, words }: Context): string | null {
   const shift = dead.index - (indices.at(-1) ?? dead.index);
   if (indices.length < 2 || shift < 1 || shift > MAX_SHIFT) return null;
   const meant = indices.map((index) => index + shift);
-  const rows = counted(shift, "row");
-  return `${reader.name} ${reader.type} reads [${indices.join(", ")}]; where ${rows} ${shift === 1 ? "was" : "were"} inserted above, it should read [${meant.join(", ")}].`;
+  const written = graph.nodes[reader.nodes.first]!.origin.inputs;
+  const places = new Map(written.length === meant.length ? written.map((at, index) => [at, meant[index]!]) : []);
+  return { reader, indices, meant, shift, places };
 }
 
 /** More inserted rows than this are no oversight in counting. */

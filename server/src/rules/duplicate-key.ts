@@ -26,4 +26,10 @@ export const duplicateKey = defineRule({
   summary: "A key stands twice in one map.",
   message: ({ data }) => `"${data.key}" is written twice; the last one counts. Remove one of them.`,
   related: ({ data }) => [{ range: data.first, message: "written here first" }],
+
+  *fixes({ data, at }) {
+    if (at.kind !== "range") return;
+    yield { changes: [{ kind: "remove", at: data.first }], safe: true, title: `remove the first ${data.key}` };
+    yield { changes: [{ kind: "remove", at: at.range }], safe: false, title: `remove the last ${data.key}` };
+  },
 });

@@ -1,5 +1,7 @@
 /** Linear (and norms over the last axes) made for another size than the one that arrives. */
+
 import { product } from "#shared/shape/dim.ts";
+import { setting } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { branch, factored, inputIndex, source } from "./wording.ts";
 
@@ -52,4 +54,11 @@ export const featuresMismatch = defineRule({
     return `${takes} but the last axis of ${from} is ${words.dim(data.actual)}; ${advice}.`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes({ data, node, at }) {
+    const { actual, param } = data;
+    if (!node?.origin.params.has(param) || typeof actual !== "number") return;
+    const index = at.kind === "param" ? at.index : undefined;
+    yield { changes: [setting(node, param, actual, index)], safe: true };
+  },
 });

@@ -1,5 +1,7 @@
 /** Channels that cannot be split into equal groups. */
+
 import { channelAxis } from "#shared/shape/tensor.ts";
+import { multiplesBeside, setting, unsafe } from "./mending.ts";
 import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { listed } from "./wording.ts";
 
@@ -38,6 +40,16 @@ export const groupsDivide = defineRule({
     const advice = better.length > 0 ? ` Use ${param}: ${listed(better, "or")}.` : "";
     const what = node && Object.hasOwn(node.op.params, data.what) ? "channels" : data.what;
     return `${words.dim(data.count)} ${what} cannot be split into ${data.groups} groups${sum}.${advice}`;
+  },
+
+  *fixes(context) {
+    const { data, node, at } = context;
+    if (!node) return;
+    const param = at.kind === "param" ? at.name : "groups";
+    for (const groups of nearestDivisors(countsOf(context), data.groups)) yield unsafe(setting(node, param, groups));
+    const { out_channels: out } = node.attrs;
+    if (data.what !== "output channels" || typeof out !== "number") return;
+    for (const channels of multiplesBeside(out, data.groups)) yield unsafe(setting(node, "out_channels", channels));
   },
 });
 

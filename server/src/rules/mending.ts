@@ -27,7 +27,8 @@ export function setting(node: Node, param: string, value: Plain, index?: number)
 /** The words closest to one that is misspelt. Only where there is but one, it is surely what was meant. */
 export function* respelt(at: Range, word: string, candidates: readonly string[], sure = true): Iterable<Candidate> {
   const close = nearestOf(word, candidates);
-  for (const value of close) yield { changes: [{ kind: "replace", at, value }], safe: sure && close.length === 1 };
+  for (const value of close)
+    yield { changes: [{ kind: "replace", at, value }], safe: sure && close.length === 1, reveals: true };
 }
 
 /** Whole numbers from the nearest to a number outwards, smaller ones first, as far as `reach`. */
@@ -45,14 +46,14 @@ export function windowSetting(
   value: number,
   windows: readonly WindowUse[],
   uses: readonly WindowUse[],
-  now: (window: Window) => Plain,
 ): Change {
   if (uses.length >= windows.length) return setting(node, param, value);
-  return setting(
-    node,
-    param,
-    windows.map((use) => (uses.includes(use) ? value : now(use.window))),
-  );
+  const values = windows.map((use) => (uses.includes(use) ? value : numberOf(use.window, param)));
+  return setting(node, param, values);
+}
+
+function numberOf(window: Window, param: string): number {
+  return Number({ padding: window.padBefore, kernel_size: window.kernel, stride: window.stride }[param]);
 }
 
 /**
@@ -86,14 +87,7 @@ export function* otherWindows(
         mostPadding(node, { ...use, window: changed });
       if (!isPadded || !accepts({ ...context, node }, param, value) || !fits(changed)) continue;
       found++;
-      yield windowSetting(
-        node,
-        param,
-        value,
-        windows,
-        uses,
-        (other) => ({ padding: other.padBefore, kernel_size: other.kernel, stride: other.stride })[param] as Plain,
-      );
+      yield windowSetting(node, param, value, windows, uses);
     }
   }
 }
@@ -142,13 +136,21 @@ export function* fittingInputs({ graph }: Context): Iterable<Candidate> {
   }
 }
 
-/** The node that gives a tensor its shape: back through layers that keep it. */
-function shaper({ graph, report }: Context, ref: Ref | null, isKept: (a: Tensor, b: Tensor) => boolean): Node | null {
+/** The node whose `params` give a tensor its shape: back through layers that keep it. */
+function shaper(
+  { graph, report }: Context,
+  start: Ref | null,
+  params: readonly string[],
+  keeps: (input: Tensor, output: Tensor) => boolean,
+): { readonly node: Node; readonly param: string } | null {
+  let ref = start;
   for (let hops = 0; ref && hops < MAX_HOPS; hops++) {
     const node = graph.nodes[ref.node];
     const [input, output] = [report.nodes[ref.node]?.inputs[0], report.nodes[ref.node]?.outputs[ref.output]];
     if (!node || !input || !output) return null;
-    if (node.inputs.length !== 1 || !isKept(input, output) || hasShape(node)) return node;
+    const param = params.find((name) => Object.hasOwn(node.op.params, name));
+    if (param !== undefined) return { node, param };
+    if (node.inputs.length !== 1 || !keeps(input, output)) return null;
     ref = node.inputs[0]!;
   }
   return null;
@@ -156,11 +158,30 @@ function shaper({ graph, report }: Context, ref: Ref | null, isKept: (a: Tensor,
 
 const MAX_HOPS = 32;
 
-/** Whether the file says the shape at the node itself. */
-function hasShape({ op }: Node): boolean {
-  return ["kernel_size", "out_channels", "out_features", "scale_factor"].some((param) =>
-    Object.hasOwn(op.params, param),
-  );
+function keepsChannels(a: Tensor, b: Tensor): boolean {
+  return String(a.dims[channelAxis(a)]) === String(b.dims[channelAxis(b)]);
+}
+
+function keepsSizes(a: Tensor, b: Tensor): boolean {
+  const sizes = (tensor: Tensor) => spatialAxes(tensor).map((axis) => String(tensor.dims[axis]));
+  return sizes(a).join() === sizes(b).join();
+}
+
+function* channelSettings(context: Context, index: number, counts: readonly number[]): Iterable<Candidate> {
+  const found = shaper(context, sourceOf(context, index), ["out_channels", "out_features"], keepsChannels);
+  if (found) for (const count of counts) yield unsafe(setting(found.node, found.param, count));
+}
+
+/** Other channels for the layer that gives a node its input. */
+export function otherChannels(context: Context, counts: readonly number[]): Iterable<Candidate> {
+  return channelSettings(context, 0, counts);
+}
+
+/** The multiples of a number on both sides of another, the nearer first. */
+export function multiplesBeside(size: number, by: number): readonly number[] {
+  const below = Math.floor(size / by) * by;
+  const both = [below, below + by].filter((multiple) => multiple > 0);
+  return size - below > below + by - size ? both.reverse() : both;
 }
 
 /** What would give a branch (input `index` of the node) the sizes of another tensor along `axes`. */
@@ -171,31 +192,17 @@ export function* levelled(
   to: Tensor,
   axes: readonly number[],
 ): Iterable<Candidate> {
-  const ref = sourceOf(context, index);
   const channel = channelAxis(from);
   const spatial = spatialAxes(from);
-  if (from.dims.length !== to.dims.length) return;
-  if (axes.includes(channel)) {
-    const node = shaper(context, ref, (a, b) => String(a.dims[channelAxis(a)]) === String(b.dims[channelAxis(b)]));
-    const param = node && ["out_channels", "out_features"].find((name) => Object.hasOwn(node.op.params, name));
-    const channels = to.dims[channel];
-    if (node && param && typeof channels === "number" && axes.length === 1)
-      yield unsafe(setting(node, param, channels));
-  }
-  if (axes.length === 0 || !axes.every((axis) => spatial.includes(axis))) return;
-  const node = shaper(
-    context,
-    ref,
-    (a, b) =>
-      spatialAxes(a)
-        .map((axis) => a.dims[axis])
-        .join() ===
-      spatialAxes(b)
-        .map((axis) => b.dims[axis])
-        .join(),
-  );
-  const windows = node ? context.report.nodes[node.id]?.inference?.windows : null;
-  if (!node || !windows) return;
+  if (from.dims.length !== to.dims.length || axes.length === 0) return;
+  const channels = to.dims[channel];
+  if (axes.length === 1 && axes[0] === channel && typeof channels === "number")
+    yield* channelSettings(context, index, [channels]);
+  if (!axes.every((axis) => spatial.includes(axis))) return;
+  const found = shaper(context, sourceOf(context, index), ["kernel_size", "scale_factor"], keepsSizes);
+  const windows = found && context.report.nodes[found.node.id]?.inference?.windows;
+  if (!found || !windows) return;
+  const { node, param } = found;
   const uses = windows.filter((use) => axes.includes(use.axis));
   const fits = (window: Window) =>
     uses.every(({ axis, input, outputPadding, window: { padBefore } }) => {
@@ -205,7 +212,7 @@ export function* levelled(
       return typeof padBefore === "number" && out === target;
     });
   if (uses.length !== axes.length) return;
-  if (Object.hasOwn(node.op.params, "scale_factor")) {
+  if (param === "scale_factor") {
     const factors = new Set(uses.map(({ axis, input }) => Number(to.dims[axis]) / Number(input)));
     const [factor] = factors;
     if (factors.size === 1 && factor! > 0 && Number.isFinite(factor))

@@ -1,5 +1,8 @@
 /** A required parameter is not written. */
-import type { Param } from "#shared/ops/param.ts";
+
+import type { Param, Plain } from "#shared/ops/param.ts";
+import { channelAxis } from "#shared/shape/tensor.ts";
+import { setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
 export const page: RulePage = {
@@ -30,4 +33,27 @@ export const missingParameter = defineRule({
     const param = (node.op.params as Readonly<Record<string, Param<unknown>>>)[data.name];
     return `${words.op(data.of)} needs ${name}${param ? ` (${param.type.expected})` : ""}; add it.`;
   },
+
+  *fixes(context) {
+    const { data, node, report } = context;
+    const { name } = data;
+    if (node?.op.name !== data.of) {
+      const value = MODEL_VALUES[name];
+      if (data.of === "the model" && value !== undefined) yield unsafe({ kind: "set", node: null, param: name, value });
+      return;
+    }
+    const input = report.nodes[node.id]?.inputs[0];
+    const channels = input ? input.dims[channelAxis(input)] : undefined;
+    const actual = name === "in_features" ? input?.dims.at(-1) : channels;
+    // What the layer reads is known; what it shall give is not.
+    if (typeof actual === "number" && /^(?:in_|num_(?:features|channels|parameters)$)/.test(name))
+      yield { changes: [setting(node, name, actual)], safe: true };
+    if (typeof channels === "number" && name.startsWith("out_")) yield unsafe(setting(node, name, channels));
+    const example = node.op.example.attrs[name];
+    if (example !== undefined) yield unsafe(setting(node, name, example));
+    yield unsafe(setting(node, name, 1));
+  },
 });
+
+/** What many models say. */
+const MODEL_VALUES: Readonly<Record<string, Plain>> = { input: [3, 224, 224], nc: 80, layers: [] };

@@ -1,7 +1,10 @@
 /** A window that does not divide its input: what it leaves, and what would make it exact. */
+
+import type { Plain } from "#shared/ops/param.ts";
 import { type Dim, sub } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import { outputSize, remainder, unreadInput, type Window, type WindowUse } from "#shared/shape/window.ts";
+import { otherInputs, otherWindows, setting, unsafe } from "./mending.ts";
 import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import {
   accepts,
@@ -69,6 +72,25 @@ export const nonIntegerSize = defineRule({
     return `output ${axes} ${is}: ${sum}; ${lost}.${advice}`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes(context) {
+    const { data, node } = context;
+    const { use } = data;
+    const uses = alike(context, use);
+    const windows = node ? (context.report.nodes[node.id]?.inference?.windows ?? []) : [];
+    const rest = remainder(use.input, use.window);
+    if (!node || rest === null) return;
+    const isExact = (window: Window) => remainder(use.input, window) === 0 && fitsIn(use.input, window);
+    const padding = exactPadding(use, context, windows.length);
+    if (padding && uses.length === windows.length) yield unsafe(setting(node, "padding", padding.value));
+    for (const change of otherWindows(context, node, uses, isExact, { params: ["padding"] })) yield unsafe(change);
+    if (accepts(context, "ceil_mode", true) && !use.window.ceil) yield unsafe(setting(node, "ceil_mode", true));
+    yield* otherInputs(context, uses, [-rest, use.window.stride - rest]);
+    // Where no input is lost, another architecture is no remedy.
+    if (data.unread === 0) return;
+    for (const change of otherWindows(context, node, uses, isExact, { params: ["kernel_size", "stride"] }))
+      yield unsafe(change);
+  },
 });
 
 /** `input row is`, `2 input rows and columns are`. */
@@ -87,7 +109,7 @@ function adviceFor(uses: readonly WindowUse[], context: Context): string {
   const where = uses.length < windows.length ? ` in ${axes}` : "";
   const options: string[] = [];
   const padding = exactPadding(use, context, windows.length);
-  if (padding) options.push(padding + where);
+  if (padding) options.push(padding.words + where);
   const ceiled = { ...use.window, ceil: true };
   if (accepts(context, "ceil_mode", true) && !use.window.ceil && unreadInput(use.input, ceiled) === 0) {
     options.push("ceil_mode: true");
@@ -116,7 +138,11 @@ const SIDES = [
 ] as const;
 
 /** The least padding more that leaves no remainder, in a form the operator takes. */
-function exactPadding(use: WindowUse, context: Context, axes: number): string | null {
+function exactPadding(
+  use: WindowUse,
+  context: Context,
+  axes: number,
+): { readonly words: string; readonly value: Plain } | null {
   const { input, window } = use;
   const { padBefore, padAfter, stride } = window;
   const rest = remainder(input, window);
@@ -125,11 +151,18 @@ function exactPadding(use: WindowUse, context: Context, axes: number): string | 
   const isExact = (changed: Partial<Window>) => remainder(input, { ...window, ...changed }) === 0;
   const each = (padBefore + padAfter + stride - rest) / 2;
   if (Number.isInteger(each) && each <= most && accepts(context, "padding", each)) {
-    return isExact({ padBefore: each, padAfter: each }) ? `padding ${each}` : null;
+    return isExact({ padBefore: each, padAfter: each }) ? { words: `padding ${each}`, value: each } : null;
   }
   const before = padBefore + stride - rest;
   if (padAfter !== padBefore || before > most || !isExact({ padBefore: before })) return null;
   const sides = SIDES.slice(0, axes).flatMap(([first, last]) => [[first, before] as const, [last, padAfter] as const]);
-  if (!accepts(context, "padding", Object.fromEntries(sides))) return null;
-  return padAfter === 0 ? `padding ${before} before only` : `padding ${before} before and ${padAfter} after`;
+  const value = Object.fromEntries(sides);
+  if (!accepts(context, "padding", value)) return null;
+  const words = padAfter === 0 ? `padding ${before} before only` : `padding ${before} before and ${padAfter} after`;
+  return { words, value };
+}
+
+function fitsIn(input: Dim, window: Window): boolean {
+  const size = outputSize(input, window);
+  return typeof size !== "number" || size >= 1;
 }

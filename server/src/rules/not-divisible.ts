@@ -1,4 +1,5 @@
 /** A size that must be a multiple of a factor. */
+import { around, multiplesBeside, otherChannels, setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
 export const page: RulePage = {
@@ -34,4 +35,18 @@ export const notDivisible = defineRule({
     const what = data.what === "channel" ? "channels" : data.what;
     return `${what} must be a multiple of ${by} (${data.why}), not ${words.dim(size)}.${advice}`;
   },
+
+  *fixes(context) {
+    const { data, node, at } = context;
+    const { size, by } = data;
+    if (!node || typeof size !== "number") return;
+    if (data.what.startsWith("channel")) yield* otherChannels(context, multiplesBeside(size, by));
+    if (at.kind !== "param" || typeof node.attrs[at.name] !== "number") return;
+    for (const value of around(node.attrs[at.name] as number, Math.min(size, MAX_FACTOR), 2)) {
+      if (size % value === 0) yield unsafe(setting(node, at.name, value));
+    }
+  },
 });
+
+/** Factors further away are another layer's. */
+const MAX_FACTOR = 32;

@@ -1,4 +1,5 @@
 /** A layer of somebody's own. */
+import { respelt } from "./mending.ts";
 import { didYouMean } from "./nearest.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
@@ -35,5 +36,11 @@ export const opaqueLayer = defineRule({
     const { type, assumed, candidates, ofFramework } = data;
     if (ofFramework) return `ConvLint has no rule for the sizes of ${type}; it is taken to ${assumed}.`;
     return `${type} is a module ConvLint does not know; it is taken to ${assumed}.${didYouMean(type, candidates)} The framework loads this file only where ${type} is registered.`;
+  },
+
+  *fixes({ data, node, at }) {
+    const range = at.kind === "range" ? at.range : node?.origin.type;
+    // It may well be a module of the project's own.
+    if (range) yield* respelt(range, data.type, data.candidates, false);
   },
 });

@@ -1,4 +1,5 @@
 /** Output padding that no stride or dilation makes room for. */
+import { setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
 export const page: RulePage = {
@@ -31,5 +32,12 @@ export const outputPaddingTooLarge = defineRule({
       `${name} ${data.outputPadding} must be smaller than the stride (${data.stride}) or the dilation (${data.dilation}). ` +
       `Use ${limit === 0 ? "0" : `at most ${limit}`}.`
     );
+  },
+
+  *fixes({ data, node, at }) {
+    const limit = Math.max(data.stride, data.dilation) - 1;
+    const index = at.kind === "param" ? at.index : undefined;
+    if (node) yield unsafe(setting(node, "output_padding", limit, index));
+    if (node) yield unsafe(setting(node, "output_padding", limit));
   },
 });

@@ -1,4 +1,5 @@
 /** Padding that the operator or its mode refuses. */
+import { setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
 export const page: RulePage = {
@@ -32,5 +33,11 @@ export const paddingTooLarge = defineRule({
     const [padding, limit] = [words.dim(data.padding), words.dim(data.limit)];
     if (data.accepted === undefined) return `padding ${padding} is too large: ${data.why}. Use at most ${limit}.`;
     return `padding ${padding} is too large before ${data.accepted}: ${data.why}; later versions count the dilated kernel. Use at most ${limit}, or require ${data.accepted}.`;
+  },
+
+  *fixes({ data, node, at }) {
+    if (!node || at.kind !== "param" || typeof data.limit !== "number" || data.limit < 0) return;
+    yield unsafe(setting(node, at.name, data.limit, at.index));
+    yield unsafe(setting(node, at.name, data.limit));
   },
 });

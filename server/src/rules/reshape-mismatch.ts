@@ -1,6 +1,8 @@
 /** A reshape that would change the number of values. */
+
 import type { FindingData } from "#shared/ops/finding.ts";
 import { type Dim, exactQuotient, isKnown, product } from "#shared/shape/dim.ts";
+import { setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
 export const page: RulePage = {
@@ -35,6 +37,12 @@ export const reshapeMismatch = defineRule({
     // Overlapping blocks add up, so Fold does not keep the number of values.
     const advice = node?.op.name === "Fold" ? " Fold with the sizes that Unfold had." : exact;
     return `cannot turn ${shown(data.from)} into ${shown(data.to)}: ${data.why}.${advice}`;
+  },
+
+  *fixes({ data, node, at }) {
+    const fitting = fittingShape(data);
+    if (!node || at.kind !== "param" || !fitting?.every((dim) => typeof dim === "number")) return;
+    yield unsafe(setting(node, at.name, fitting as readonly number[]));
   },
 });
 

@@ -1,5 +1,7 @@
 /** `padding: same` together with a stride. */
+
 import { effectiveKernel } from "#shared/shape/window.ts";
+import { setting, unsafe } from "./mending.ts";
 import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { accepts, offered } from "./wording.ts";
 
@@ -31,22 +33,30 @@ export const sameWithStride = defineRule({
     const { data } = context;
     const strides = [...new Set(data.stride)];
     const shown = strides.length === 1 ? `${strides[0]}` : `[${data.stride.join(", ")}]`;
-    const options = [...explicitPadding(context), "stride 1"];
+    const options = [...explicitPadding(context).map(({ words }) => words), "stride 1"];
     return `padding same keeps the size, which needs stride 1, but the stride is ${shown}. Use ${offered(options)}.`;
+  },
+
+  *fixes(context) {
+    const { node } = context;
+    if (!node) return;
+    for (const { value } of explicitPadding(context)) yield unsafe(setting(node, "padding", value));
+    yield unsafe(setting(node, "stride", 1));
   },
 });
 
 /** The symmetric padding that gives ⌈n/s⌉ for every n, where the kernel is odd; TensorFlow's SAME where the format has it. */
-function explicitPadding(context: MessageContext<"same-with-stride">): string[] {
-  const options: string[] = [];
+function explicitPadding(context: MessageContext<"same-with-stride">) {
+  const options: { readonly words: string; readonly value: number | string }[] = [];
   const { kernel_size: kernel, dilation } = context.node?.attrs ?? {};
   if (Array.isArray(kernel) && Array.isArray(dilation)) {
     const pads = new Set(
       kernel.map((size: number, axis) => (effectiveKernel({ kernel: size, dilation: dilation[axis] ?? 1 }) - 1) / 2),
     );
     const [padding] = pads;
-    if (pads.size === 1 && padding !== undefined && Number.isInteger(padding)) options.push(`padding ${padding}`);
+    if (pads.size === 1 && padding !== undefined && Number.isInteger(padding))
+      options.push({ words: `padding ${padding}`, value: padding });
   }
-  if (accepts(context, "padding", "same_upper")) options.push("padding same_upper");
+  if (accepts(context, "padding", "same_upper")) options.push({ words: "padding same_upper", value: "same_upper" });
   return options;
 }

@@ -1,4 +1,5 @@
 /** A stride that jumps over input cells. */
+import { unsafe, windowSetting } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { alike, axesOf, cellsOf, listed, source } from "./wording.ts";
 
@@ -45,4 +46,15 @@ export const skipsPixels = defineRule({
     return `a stride of ${stride} over a kernel of ${kernel} never reads ${stride - read} of every ${stride} ${cells} (${axesOf(uses, data.input)}). ${advice}`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes(context) {
+    const { node, data, report } = context;
+    const { kernel, stride } = data.use.window;
+    const windows = node ? (report.nodes[node.id]?.inference?.windows ?? []) : [];
+    const uses = alike(context, data.use);
+    // A 1×1 window with a stride is how shortcuts shrink.
+    if (!node || kernel === 1) return;
+    yield unsafe(windowSetting(node, "stride", kernel, windows, uses));
+    yield unsafe(windowSetting(node, "kernel_size", stride, windows, uses));
+  },
 });

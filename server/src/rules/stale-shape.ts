@@ -36,4 +36,9 @@ export const staleShape = defineRule({
   summary: "A layer declares another input shape than the layers before it give.",
   message: ({ data, words }) =>
     `the layer declares the input ${words.shape(data.declared)} but gets ${words.shape(data.actual)}. Keras ignores it here; remove it, or write what the layer gets.`,
+
+  *fixes({ at }) {
+    if (at.kind === "range")
+      yield { changes: [{ kind: "remove", at: at.range }], safe: true, title: "remove the shape" };
+  },
 });

@@ -1,4 +1,5 @@
 /** A layer type that the format does not have. */
+import { respelt } from "./mending.ts";
 import { didYouMean } from "./nearest.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
@@ -30,5 +31,10 @@ export const unknownLayer = defineRule({
   message: ({ data }) => {
     const hint = didYouMean(data.type, data.candidates);
     return `there is no layer type "${data.type}".${hint || " Sizes after it are not known."}`;
+  },
+
+  *fixes({ data, node, at }) {
+    const range = at.kind === "range" ? at.range : node?.origin.type;
+    if (range) yield* respelt(range, data.type, data.candidates);
   },
 });

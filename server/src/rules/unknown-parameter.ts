@@ -1,6 +1,7 @@
 /** A key that neither the format nor the operator has. */
+import { respelt } from "./mending.ts";
 import { nearest } from "./nearest.ts";
-import { defineRule, type RulePage } from "./rule.ts";
+import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { listed } from "./wording.ts";
 
 export const page: RulePage = {
@@ -26,15 +27,35 @@ export const unknownParameter = defineRule({
   code: "unknown-parameter",
   severity: "error",
   summary: "A key is not a parameter of its layer.",
-  message: ({ data, node, graph, words }) => {
-    const isOperator = node !== null && node.op.name === data.of && graph.nodes[node.id] === node;
-    const known = isOperator ? data.candidates.map((name) => words.param(data.of, name)) : data.candidates;
+  message: (context) => {
+    const { data, words } = context;
+    const known = knownTo(context);
     const close = nearest(data.name, known);
     const advice = close
       ? `Did you mean ${close}?`
       : known.length > 0 && known.length <= 16
         ? `It has ${listed(known)}.`
         : "Remove it.";
-    return `${isOperator ? words.op(data.of) : data.of} has no parameter ${data.name}. ${advice}`;
+    return `${isOperators(context) ? words.op(data.of) : data.of} has no parameter ${data.name}. ${advice}`;
+  },
+
+  *fixes(context) {
+    const { data, node, at } = context;
+    const key = at.kind === "range" ? at.range : node?.origin.params.get(data.name)?.key;
+    if (!key) return;
+    yield* respelt(key, data.name, knownTo(context));
+    yield { changes: [{ kind: "remove", at: key }], safe: false, title: `remove ${data.name}` };
   },
 });
+
+type Context = MessageContext<"unknown-parameter">;
+
+function isOperators({ data, node, graph }: Context): boolean {
+  return node !== null && node.op.name === data.of && graph.nodes[node.id] === node;
+}
+
+/** The keys that there are, in the file's words. */
+function knownTo(context: Context): readonly string[] {
+  const { data, words } = context;
+  return isOperators(context) ? data.candidates.map((name) => words.param(data.of, name)) : data.candidates;
+}

@@ -1,4 +1,5 @@
 /** A layer reads from something that does not exist. */
+import { respelt } from "./mending.ts";
 import { nearest } from "./nearest.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { listed } from "./wording.ts";
@@ -43,5 +44,10 @@ export const unknownReference = defineRule({
         ? ` There is ${listed(names)}${data.candidates.length > MAX_NAMES ? " and more" : ""}.`
         : " Give that layer a name.";
     return `no layer is called "${data.name}".${advice}`;
+  },
+
+  *fixes({ data, node, at }) {
+    const range = at.kind === "range" ? at.range : at.kind === "input" ? node?.origin.inputs[at.index] : undefined;
+    if (range) yield* respelt(range, data.name, data.candidates);
   },
 });

@@ -1,4 +1,5 @@
 /** A comment that suppresses nothing. */
+import { respelt } from "./mending.ts";
 import { didYouMean } from "./nearest.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 
@@ -35,6 +36,14 @@ export const unusedSuppression = defineRule({
     if (why === "unknown-code")
       return `there is no rule ${code}, so nothing is suppressed.${didYouMean(code ?? "", candidates)}`;
     return `${code === null ? "there is no problem" : `there is no ${code}`} ${WHERE[kind] ?? "here"} to suppress. Remove this comment.`;
+  },
+
+  *fixes({ data: { code, kind, why, candidates }, at }) {
+    if (at.kind !== "range") return;
+    if (why === "unknown-code") yield* respelt(at.range, code ?? "", candidates);
+    if (why === "unknown-directive" && code === null) yield* respelt(at.range, kind, candidates);
+    const title = `remove ${code === null ? "the suppression" : `the suppression of ${code}`}`;
+    yield { changes: [{ kind: "remove", at: at.range }], safe: why !== "unknown-directive", title };
   },
 });
 

@@ -1,6 +1,8 @@
 /** A window larger than its padded input. */
+
 import { sub } from "#shared/shape/dim.ts";
-import { effectiveKernel, outputSize, paddedSize, type WindowUse } from "#shared/shape/window.ts";
+import { effectiveKernel, outputSize, paddedSize, type Window, type WindowUse } from "#shared/shape/window.ts";
+import { otherInputs, otherWindows, setting, unsafe } from "./mending.ts";
 import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { accepts, alike, axesOf, mostPadding, offered, source } from "./wording.ts";
 
@@ -46,6 +48,20 @@ export const windowTooLarge = defineRule({
     return `the ${kernel} ${spans}${dilated} is larger than the ${over}: no window fits.${fits ? "" : adviceFor(use, axes, context)}`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes(context) {
+    const { node, data } = context;
+    const { input, window } = data.use;
+    const uses = alike(context, data.use);
+    if (!node || typeof input !== "number") return;
+    const fits = (changed: Window) => Number(outputSize(input, changed)) >= 1;
+    for (const change of otherWindows(context, node, uses, fits, { params: ["kernel_size", "padding"], count: 1 }))
+      yield unsafe(change);
+    if (accepts(context, "padding", "same_upper") && !accepts(context, "padding", 0))
+      yield unsafe(setting(node, "padding", "same_upper"));
+    const least = sub(effectiveKernel(window), sub(paddedSize(input, window), input));
+    if (typeof least === "number") yield* otherInputs(context, uses, [least - input]);
+  },
 });
 
 function adviceFor(use: WindowUse, axes: string, context: MessageContext<"window-too-large">): string {

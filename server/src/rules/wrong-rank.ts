@@ -1,4 +1,6 @@
 /** An operator that cannot take a tensor with this many axes. */
+import { spatialAxes } from "#shared/shape/tensor.ts";
+import { unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { branch, inputIndex, source, sourceOf } from "./wording.ts";
 
@@ -36,4 +38,13 @@ export const wrongRank = defineRule({
     return `${node ? words.op(node.op.name) : "the layer"} needs ${data.expected}, but gets ${branch(context, index, data.input)}.${advice}`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes(context) {
+    const { data, node } = context;
+    const axes = spatialAxes(data.input).length;
+    const { type } = node?.origin ?? {};
+    const word = node ? context.words.op(node.op.name) : "";
+    const other = word.replace(/[123](?=[dD](?:[A-Z]|$))/, String(axes));
+    if (type && other !== word) yield unsafe({ kind: "replace", at: type, value: other });
+  },
 });

@@ -6,6 +6,7 @@ export const checkstyle: Format = {
   name: "checkstyle",
   summary: "Checkstyle XML, for Jenkins, reviewdog and others",
   layers: false,
+  fixes: false,
   forPeople: false,
   begin: () => ({
     header: '<?xml version="1.0" encoding="UTF-8"?>\n<checkstyle version="4.3">\n',

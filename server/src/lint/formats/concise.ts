@@ -8,6 +8,7 @@ export const concise: Format = {
   name: "concise",
   summary: "one line per problem",
   layers: false,
+  fixes: false,
   forPeople: true,
   begin: ({ paint, statistics }) => ({
     header: "",

@@ -13,6 +13,8 @@ export interface Format {
   readonly summary: string;
   /** Whether it shows the layers, which cost time and room. */
   readonly layers: boolean;
+  /** Whether it shows fixes, which cost as many analyses as are tried. */
+  readonly fixes: boolean;
   /** Whether `--table` and `--statistics` have a place in it. */
   readonly forPeople: boolean;
   begin(context: FormatContext): FormatWriter;
@@ -41,6 +43,10 @@ export interface Tally {
   readonly severities: Readonly<Record<Severity, number>>;
   /** Problems by code. */
   readonly codes: ReadonlyMap<FindingCode, number>;
+  /** Problems that were mended. */
+  readonly fixed: number;
+  /** Those left that could be: by `--fix`, and only by `--unsafe-fixes`. Known where a format shows fixes. */
+  readonly fixable: { readonly safe: number; readonly unsafe: number };
 }
 
 /** Items with commas between them, whichever writer call they come from. */

@@ -8,6 +8,7 @@ export const full: Format = {
   name: "full",
   summary: "each problem with its line of the file (the default)",
   layers: false,
+  fixes: true,
   forPeople: true,
   begin: ({ paint, statistics }) => ({
     header: "",

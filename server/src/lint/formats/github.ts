@@ -8,6 +8,7 @@ export const github: Format = {
   name: "github",
   summary: "annotations in GitHub Actions",
   layers: false,
+  fixes: false,
   forPeople: false,
   begin: () => ({
     header: "",

@@ -6,6 +6,7 @@ export const gitlab: Format = {
   name: "gitlab",
   summary: "GitLab's Code Quality report",
   layers: false,
+  fixes: false,
   forPeople: false,
   begin: () => {
     const items = new Separated();

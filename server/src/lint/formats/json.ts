@@ -5,6 +5,7 @@ export const json: Format = {
   name: "json",
   summary: "for programs: one object (docs/json-format.md)",
   layers: true,
+  fixes: true,
   forPeople: false,
   begin: () => {
     const files = new Separated();
@@ -20,6 +21,7 @@ export const jsonLines: Format = {
   name: "json-lines",
   summary: "for programs: one object per file and line",
   layers: true,
+  fixes: true,
   forPeople: false,
   begin: () => ({ header: "", file: ({ report }) => `${JSON.stringify(report)}\n`, footer: () => "" }),
 };

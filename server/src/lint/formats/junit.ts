@@ -10,6 +10,7 @@ export const junit: Format = {
   name: "junit",
   summary: "JUnit XML, for the test reports of CI servers",
   layers: false,
+  fixes: false,
   forPeople: false,
   begin: ({ fails }) => ({
     header: '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="convlint">\n',

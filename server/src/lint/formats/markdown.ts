@@ -14,6 +14,7 @@ export const markdown: Format = {
   name: "markdown",
   summary: "tables, for the comment on a pull request",
   layers: false,
+  fixes: false,
   forPeople: true,
   begin: ({ statistics }) => ({
     header: "## ConvLint\n\n",

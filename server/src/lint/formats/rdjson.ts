@@ -10,6 +10,7 @@ export const rdjson: Format = {
   name: "rdjson",
   summary: "reviewdog's diagnostics, with fixes as suggestions",
   layers: false,
+  fixes: true,
   forPeople: false,
   begin: () => {
     const diagnostics = new Separated();

@@ -19,6 +19,7 @@ export const sarif: Format = {
   name: "sarif",
   summary: "SARIF 2.1.0, for GitHub's code scanning and other viewers",
   layers: false,
+  fixes: true,
   forPeople: false,
   begin: () => {
     const results = new Separated();
@@ -71,8 +72,9 @@ function result(problem: ProblemReport, { report }: CheckedFile, print: string) 
       : {}),
     ...(fixes.length > 0
       ? {
-          fixes: fixes.map(({ title, edits }) => ({
+          fixes: fixes.map(({ title, safe, edits }) => ({
             description: { text: title },
+            properties: { safe },
             artifactChanges: [
               {
                 artifactLocation,
