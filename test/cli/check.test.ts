@@ -24,7 +24,7 @@ describe("convlint check", () => {
     it("0 for warnings alone", async () => {
       const { code, out } = await folder({ "a.cnn.yaml": WARNED }).convlint(["check", "a.cnn.yaml"]);
       equal(code, 0);
-      match(out, /1 model file checked: 1 warning\n$/);
+      match(out, /1 model file checked: 1 warning \(fixable: 1 with --fix --unsafe-fixes\)\n$/);
     });
 
     it("1 for an error, whatever else is clean", async () => {
@@ -189,8 +189,9 @@ layers:
         "  │                              ^",
         "  = a gives [N, 16, 32, 32] (m.cnn.yaml:4:12)",
         "  = b gives [N, 16, 30, 30] (m.cnn.yaml:5:12)",
+        "  = fix (unsafe): padding: 1 in b → output 32×32",
         "",
-        "1 model file checked: 1 error",
+        "1 model file checked: 1 error (fixable: 1 with --fix --unsafe-fixes)",
         "",
       ]);
     });

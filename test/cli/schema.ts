@@ -9,6 +9,7 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   string: (value) => typeof value === "string",
   integer: Number.isSafeInteger,
   number: Number.isFinite,
+  boolean: (value) => typeof value === "boolean",
   null: (value) => value === null,
 };
 
