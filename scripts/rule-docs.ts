@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { pathToFileURL } from "node:url";
 import { analyse } from "#server/analysis.ts";
 import { dialectTitle } from "#server/dialects/dialect.ts";
+import { Prover } from "#server/fixes/prove.ts";
 import { rules } from "#server/rules/index.ts";
 import { examplesOf, pages, type ShownExample } from "#server/rules/pages.ts";
 import type { Rule } from "#server/rules/rule.ts";
@@ -50,14 +51,16 @@ ${rule.summary}
 
 ${page.docs.trim()}
 
-${examplesOf(page).map(exampleSection).join("\n")}`;
+${examplesOf(page)
+  .map((example) => exampleSection(example, rule))
+  .join("\n")}`;
 }
 
 function severityOf(rule: Rule<any>): string {
   return rule.grade ? `${rule.severity}, or less where it harms less` : rule.severity;
 }
 
-function exampleSection(example: ShownExample): string {
+function exampleSection(example: ShownExample, rule: Rule<any>): string {
   const { dialect, bad, good, file } = example;
   const block = (text: string) => `\`\`\`${file.endsWith(".json") ? "json" : "yaml"}\n${text.trimEnd()}\n\`\`\``;
   return `## ${dialectTitle(dialect)}
@@ -66,7 +69,7 @@ Bad:
 
 ${block(bad)}
 
-${problemsOf(example).join("\n")}
+${problemsOf(example, rule).join("\n")}
 
 Good:
 
@@ -74,10 +77,20 @@ ${block(good)}
 `;
 }
 
-function problemsOf({ bad, file }: ShownExample): string[] {
-  return (analyse(bad, file)?.diagnostics ?? []).map(({ severity, message, range }) => {
+/** Each problem with the fixes that are offered for it. */
+function problemsOf({ bad, file }: ShownExample, { code, optional }: Rule<any>): string[] {
+  const options = { rules: optional ? { [code]: pages[code as FindingCode].setting ?? {} } : {} };
+  const reanalyse = (text: string) => analyse(text, file, options);
+  const analysis = reanalyse(bad);
+  if (!analysis) return [];
+  const prover = new Prover(analysis, reanalyse);
+  return analysis.diagnostics.map((diagnostic) => {
+    const { severity, message, range } = diagnostic;
     const line = bad.slice(0, range.start).split("\n").length;
-    return `> line ${line}: ${severity}: ${message}`;
+    const fixes = prover
+      .fixesOf(diagnostic)
+      .map(({ title, safe }) => `> - fix${safe ? "" : " (unsafe)"}: \`${title}\``);
+    return [`> line ${line}: ${severity}: ${message}`, ...(fixes.length > 0 ? [">", ...fixes] : [])].join("\n");
   });
 }
 

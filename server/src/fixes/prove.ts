@@ -9,7 +9,7 @@ import type { Analysis } from "../analysis.ts";
 import { candidatesFor } from "../rules/index.ts";
 import type { Candidate, Change, Diagnostic, Severity } from "../rules/rule.ts";
 import { listed, nameOf } from "../rules/wording.ts";
-import { applyEdits, type TextEdit } from "../syntax/edit.ts";
+import { applyEdits, beforeEdits, type TextEdit } from "../syntax/edit.ts";
 import { editsOf } from "./edits.ts";
 
 /** A fix that has been tried. */
@@ -95,7 +95,7 @@ export class Prover {
     if (texts.has(text) || !this.budget.spend(text.length)) return null;
     texts.add(text);
     const after = this.reanalyse(text);
-    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, reveals)
+    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, edits, reveals)
       ? after
       : null;
   }
@@ -112,9 +112,19 @@ const WEIGHT: Readonly<Record<Severity, number>> = { hint: 1, information: 2, wa
  * Problems of one code in one layer count as one kind: of this kind there is one less, of no other more or a graver one.
  * @param reveals notes may come where an error goes.
  */
-function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis, reveals: boolean): boolean {
-  const [was, is] = [kindsOf(before.diagnostics), kindsOf(after.diagnostics)];
-  const own = kindOf(diagnostic);
+function mends(
+  diagnostic: Diagnostic,
+  before: Analysis,
+  after: Analysis,
+  edits: readonly TextEdit[],
+  reveals: boolean,
+): boolean {
+  // A layer is the same that begins at the same place, whatever its number is by now.
+  const starts = new Map(before.graph.layers.map(({ range }, index) => [range.start, index]));
+  const indices = after.graph.layers.map(({ range }) => starts.get(beforeEdits(range.start, edits)) ?? null);
+  const was = kindsOf(before.diagnostics, (layer) => layer);
+  const is = kindsOf(after.diagnostics, (layer) => indices[layer] ?? null);
+  const own = kindOf(diagnostic.code, diagnostic.layer);
   if ((is.get(own)?.count ?? 0) >= was.get(own)!.count) return false;
   for (const [kind, { count, gravest }] of is) {
     const old = was.get(kind);
@@ -124,14 +134,15 @@ function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis, reveal
   return true;
 }
 
-function kindOf({ code, layer }: Diagnostic): string {
+function kindOf(code: string, layer: number | null): string {
   return `${code} ${layer}`;
 }
 
-function kindsOf(diagnostics: readonly Diagnostic[]) {
+function kindsOf(diagnostics: readonly Diagnostic[], indexOf: (layer: number) => number | null) {
   const kinds = new Map<string, { readonly count: number; readonly gravest: number }>();
   for (const diagnostic of diagnostics) {
-    const kind = kindOf(diagnostic);
+    const { code, layer } = diagnostic;
+    const kind = kindOf(code, layer === null ? null : indexOf(layer));
     const { count, gravest } = kinds.get(kind) ?? { count: 0, gravest: 0 };
     kinds.set(kind, { count: count + 1, gravest: Math.max(gravest, WEIGHT[diagnostic.severity]) });
   }
@@ -192,7 +203,8 @@ function shownText(text: string): string {
 /** ` → output 28×28`: the spatial sizes where only they are new, else the whole shape; "" where it is not known. */
 function outputOf(id: number | null, before: Analysis, after: Analysis): string {
   if (id === null) return "";
-  const now = outputTensor(id, after);
+  const isSame = after.graph.nodes.length === before.graph.nodes.length;
+  const now = isSame ? outputTensor(id, after) : null;
   if (!now) return "";
   const old = outputTensor(id, before);
   const axes = spatialAxes(now);

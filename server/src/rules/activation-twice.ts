@@ -72,6 +72,10 @@ export const activationTwice = defineRule({
   related: (context) => [
     { range: context.graph.nodes[context.data.before]!.origin.type, message: "the activation before" },
   ],
+
+  *fixes({ node }) {
+    if (node) yield { changes: [{ kind: "remove", at: node.origin.layer }], safe: false, title: "remove this layer" };
+  },
 });
 
 /** Where a block begins with an activation, what comes before it is another matter in every use of the block. */

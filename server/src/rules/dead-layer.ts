@@ -51,9 +51,13 @@ export const deadLayer = defineRule({
 
   *fixes(context) {
     const moved = inserted(context);
-    if (!moved) return;
-    const changes = [...moved.places].map(([at, value]) => ({ kind: "replace", at, value }) as const);
-    yield { changes, safe: false, title: `read [${moved.meant.join(", ")}] in ${moved.reader.name}` };
+    if (moved) {
+      const changes = [...moved.places].map(([at, value]) => ({ kind: "replace", at, value }) as const);
+      yield { changes, safe: false, title: `read [${moved.meant.join(", ")}] in ${moved.reader.name}` };
+    }
+    const { node, graph } = context;
+    const layer = node ? ownerOf(graph, node.id) : undefined;
+    if (layer) yield { changes: [{ kind: "remove", at: layer.range }], safe: false, title: `remove ${layer.name}` };
   },
 });
 

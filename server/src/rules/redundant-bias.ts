@@ -1,7 +1,9 @@
 /** A bias that the normalisation behind it takes away. */
+
 import { isInside, type Node, readersOf } from "#shared/graph/graph.ts";
 import { atParam } from "#shared/ops/finding.ts";
 import { channels } from "#shared/shape/tensor.ts";
+import { setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { counted, nameOf } from "./wording.ts";
 
@@ -57,6 +59,11 @@ export const redundantBias = defineRule({
       message: "subtracts the mean of each channel",
     },
   ],
+
+  *fixes({ node }) {
+    // Files that load saved weights have to keep it.
+    if (node) yield unsafe(setting(node, "bias", false));
+  },
 });
 
 const LINEAR = /^(Conv|ConvTranspose|DepthwiseConv|SeparableConv)\dd$|^(Linear|Dense)$/;

@@ -1,7 +1,9 @@
 /** A transposed window whose kernel is no multiple of its stride. */
+
 import { isInside } from "#shared/graph/graph.ts";
 import { atParam } from "#shared/ops/finding.ts";
 import { effectiveKernel } from "#shared/shape/window.ts";
+import { multiplesBeside, setting, unsafe } from "./mending.ts";
 import { defineRule, type RulePage } from "./rule.ts";
 import { accepts, alike, axesOf, offered, source } from "./wording.ts";
 
@@ -62,4 +64,18 @@ export const unevenOverlap = defineRule({
     return `${span} is no multiple of stride ${stride}: ${each} (${axes}). Use ${advice}.`;
   },
   related: (context) => source(context, context.data.input),
+
+  *fixes(context) {
+    const { node, data } = context;
+    const { window, outputPadding = 0 } = data.use;
+    if (!node || window.dilation !== 1) return;
+    for (const kernel of multiplesBeside(window.kernel, window.stride)) {
+      const padding = outputPadding + window.kernel - kernel;
+      const sized = setting(node, "kernel_size", kernel);
+      // Where the output padding can make up for it, all sizes stay.
+      if (padding >= 0 && padding < window.stride && padding !== outputPadding)
+        yield unsafe(sized, setting(node, "output_padding", padding));
+      yield unsafe(sized);
+    }
+  },
 });

@@ -29,4 +29,9 @@ export const unusedDefinition = defineRule({
   tag: "unnecessary",
   summary: "Something is given a name and never used.",
   message: ({ data: { kind, name } }) => `nothing uses the ${kind} ${name}. Use it, or remove it.`,
+
+  *fixes({ data, at }) {
+    if (at.kind === "range")
+      yield { changes: [{ kind: "remove", at: at.range }], safe: false, title: `remove ${data.kind} ${data.name}` };
+  },
 });

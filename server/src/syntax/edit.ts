@@ -72,6 +72,18 @@ export function applyEdits(text: string, edits: readonly TextEdit[]): string {
   return result + text.slice(from);
 }
 
+/** Where an offset of the text after edits was before them; within something new, where that was put. */
+export function beforeEdits(offset: number, edits: readonly TextEdit[]): number {
+  let shift = 0;
+  for (const { range, newText } of edits) {
+    const start = range.start + shift;
+    if (offset < start) break;
+    if (offset < start + newText.length) return range.start;
+    shift += newText.length - (range.end - range.start);
+  }
+  return offset - shift;
+}
+
 // ---- values ----
 
 /**

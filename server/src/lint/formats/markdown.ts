@@ -28,7 +28,9 @@ export const markdown: Format = {
         .sort(([, a], [, b]) => b - a)
         .map(([code, count]) => `- ${count} × ${link(code)}`);
       const listed = statistics && counts.length > 0 ? `${counts.join("\n")}\n\n` : "";
-      return tally.files === 0 ? "No model files.\n" : `${listed}${summary({ ...tally, fixable: { safe: 0, unsafe: 0 } }, (_, text) => text)}.\n`;
+      return tally.files === 0
+        ? "No model files.\n"
+        : `${listed}${summary({ ...tally, fixable: { safe: 0, unsafe: 0 } }, (_, text) => text)}.\n`;
     },
   }),
 };
