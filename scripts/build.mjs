@@ -57,26 +57,42 @@ const UNUSED = [
   },
 ];
 
-const leaveOut = {
-  name: "leave-out",
-  setup({ onLoad }) {
-    for (const { filter, without } of UNUSED)
-      onLoad({ filter }, ({ path }) => ({ contents: without(readFileSync(path, "utf8")) }));
-  },
+/** What of an operator only the engine reads; the server infers and never runs. A formatted property ends by its indent. */
+const ENGINE = {
+  filter: /[\\/]shared[\\/]src[\\/]ops[\\/]\w+\.ts$/,
+  loader: "ts",
+  without: (text) =>
+    text.replace(/^( +)(?:run[(:]|(?:folds|channelAffine|pointwise|example):).*\r?\n(?:\1[ )}\]].*\r?\n|\r?\n)*/gm, ""),
 };
 
+/** A plugin that takes parts out of files before they are bundled. */
+function leaveOut(parts) {
+  return {
+    name: "leave-out",
+    setup({ onLoad }) {
+      for (const { filter, loader, without } of parts)
+        onLoad({ filter }, ({ path }) => ({ contents: without(readFileSync(path, "utf8")), loader }));
+    },
+  };
+}
+
 const node = { platform: "node", target: "node20.19", mainFields: ["module", "main"] };
-const nodeModule = { ...node, format: "esm", banner: { js: REQUIRE }, plugins: [leaveOut] };
+const nodeModule = { ...node, format: "esm", banner: { js: REQUIRE }, plugins: [leaveOut(UNUSED)] };
+const withoutEngine = { plugins: [leaveOut([...UNUSED, ENGINE])] };
 const browser = { platform: "browser", target: "es2023", mainFields: ["browser", "module", "main"] };
 const SERVER = 'import { startServer } from "./server/src/main.ts"; startServer();';
 
 /** esbuild's options by output file. The .cjs are what VS Code requires, whatever package.json's type. */
 const bundles = {
-  "server.js": { ...nodeModule, stdin: { contents: SERVER, resolveDir: root, sourcefile: "server.ts" } },
+  "server.js": {
+    ...nodeModule,
+    ...withoutEngine,
+    stdin: { contents: SERVER, resolveDir: root, sourcefile: "server.ts" },
+  },
   "server.browser.js": {
     ...browser,
+    ...withoutEngine,
     format: "iife",
-    plugins: [leaveOut],
     entryPoints: ["server/src/main.browser.ts"],
   },
   "cli.js": {
@@ -85,13 +101,13 @@ const bundles = {
     banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
   },
   // Its worker threads: what they run, without what they do not.
-  "lint-worker.js": { ...nodeModule, entryPoints: ["server/src/lint/worker.ts"] },
+  "lint-worker.js": { ...nodeModule, ...withoutEngine, entryPoints: ["server/src/lint/worker.ts"] },
   // What the preview's panels start.
   "preview-worker.js": { ...nodeModule, entryPoints: ["server/src/preview/worker.ts"] },
   "preview-worker.browser.js": {
     ...browser,
     format: "iife",
-    plugins: [leaveOut],
+    plugins: [leaveOut(UNUSED)],
     entryPoints: ["server/src/preview/worker.browser.ts"],
   },
   "client.cjs": { ...node, format: "cjs", external: ["vscode"], entryPoints: ["client/src/extension.ts"] },

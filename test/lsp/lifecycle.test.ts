@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createProtocolConnection, IPCMessageReader, IPCMessageWriter } from "vscode-languageserver/node";
 import { dist, ensureBuilt } from "../harness/build.ts";
 import { Editor, LENET, LENET_SIZES, PLAIN } from "./editor.ts";
@@ -18,6 +18,16 @@ describe("lsp: life of the server", () => {
   it("is at most 600 kB", () => {
     ok(statSync(dist("server.js")).size <= 600_000);
     ok(statSync(dist("server.browser.js")).size <= 600_000);
+  });
+
+  it("leaves the engine to the preview's worker", () => {
+    const runs = (name: string) => readFileSync(dist(name), "utf8").includes(".convolve(");
+    deepEqual(["server.js", "server.browser.js", "lint-worker.js", "preview-worker.js"].map(runs), [
+      false,
+      false,
+      false,
+      true,
+    ]);
   });
 
   it("says what it can do, by what the editor can do", async () => {
