@@ -50,7 +50,7 @@ export class GuardedBackend extends WasmBackend {
 
   constructor({ exact = false } = {}) {
     const memory = new GuardedMemory(2 ** 30, false);
-    super(new Core(memory, { exact }));
+    super(new Core(memory, { exact, threads: null }));
     this.guarded = memory;
   }
 

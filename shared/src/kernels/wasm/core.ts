@@ -4,6 +4,7 @@
 import { checkpoint, type Signal } from "../backend.ts";
 import { EngineError, elementCount, type Values } from "../values.ts";
 import { assemble, FunctionWriter, f32x4 } from "./assembler.ts";
+import { Crew, type SharedKernel, type Threads } from "./crew.ts";
 import type { Tile } from "./direct.ts";
 import { type Kernel, MOST_ADDRESSES, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
@@ -14,6 +15,9 @@ import { clearMargin, covers, type Form, type Margin, NO_MARGIN, type Pixels, pi
 
 /** Work that one call into a kernel does at most, in operations: well below a millisecond. */
 const CALL = 2 ** 24;
+
+/** Operations that are too few to be shared with other threads: these would have to wake up first. */
+const ALONE = 2 ** 20;
 
 /** Where the addresses of a call stand. */
 const ADDRESSES = 64;
@@ -53,6 +57,15 @@ function allFinite(data: Float32Array): boolean {
 export interface CoreOptions {
   /** Never trades exactness for speed: no Winograd. */
   readonly exact: boolean;
+  /** Null: the owner's alone. Others need a shared memory. */
+  readonly threads: Threads | null;
+}
+
+/** A kernel that has been written and compiled. */
+interface Compiled {
+  readonly call: Export;
+  /** Where other threads find it, if there are any. */
+  readonly shared: SharedKernel | null;
 }
 
 export class Core {
@@ -63,15 +76,23 @@ export class Core {
   /** What of the sum of a convolution stays in registers. */
   readonly tile: Tile;
   readonly packed: PackedWeights;
+  readonly threads: number;
+  /** Told of every kernel that runs; for whoever measures. */
+  trace: ((kernel: Kernel) => void) | null = null;
+  /** Bytes of memory that hold modules, for other threads to find. */
+  codeBytes = 0;
+  private readonly crew: Crew | null;
   private readonly live = new Set<WasmTensor>();
   private readonly finite = new WeakMap<Values, boolean>();
-  private readonly compiled = new Map<string, Export>();
+  private readonly compiled = new Map<string, Compiled>();
 
   constructor(
     readonly memory: Memory,
-    { exact }: CoreOptions,
+    { exact, threads }: CoreOptions,
   ) {
     this.exact = exact;
+    this.crew = threads && new Crew(memory.wasm, threads);
+    this.threads = threads?.count ?? 1;
     this.packed = new PackedWeights(this.memory);
     this.tile = tileOf(this.fused);
   }
@@ -148,8 +169,9 @@ export class Core {
     const { block, form } = this.storageOf(x);
     if (form.kind === "pixels") {
       const made = this.memory.allocate(4 * elementCount(x.dims, this.memory.limit));
-      this.run(pixelsToRows(form), { from: block.address + 4 * form.origin, to: made.address });
-      this.exchange(x, made, { kind: "rows" });
+      this.exchange(x, made, { kind: "rows" }, () => {
+        this.run(pixelsToRows(form), { from: block.address + 4 * form.origin, to: made.address });
+      });
     }
     return { block: x.storage.block, address: x.storage.block.address };
   }
@@ -168,9 +190,10 @@ export class Core {
       const made = pixelsOf(x.dims, margin, stride);
       const to = this.allocatePixels(made);
       const addresses = { from: block.address, to: to.address + 4 * made.origin };
-      if (form.kind === "rows") this.run(rowsToPixels(made), addresses);
-      else this.run(pixelsToPixels(form, made), { ...addresses, from: block.address + 4 * form.origin });
-      this.exchange(x, to, made);
+      this.exchange(x, to, made, () => {
+        if (form.kind === "rows") this.run(rowsToPixels(made), addresses);
+        else this.run(pixelsToPixels(form, made), { ...addresses, from: block.address + 4 * form.origin });
+      });
     }
     const now = x.storage.form as Pixels;
     return { form: now, address: x.storage.block.address + 4 * now.origin };
@@ -181,7 +204,14 @@ export class Core {
     return x.storage;
   }
 
-  private exchange(x: WasmTensor, block: Block, form: Form): void {
+  /** Moves a tensor's numbers to another place; where that fails, they stay where they are. */
+  private exchange(x: WasmTensor, block: Block, form: Form, move: () => void): void {
+    try {
+      move();
+    } catch (error) {
+      this.memory.release(block);
+      throw error;
+    }
     this.memory.release(x.storage.block);
     x.storage = { block, form };
   }
@@ -190,23 +220,47 @@ export class Core {
 
   /** Runs all units of a kernel. @throws EngineError `cancelled`. */
   run<Name extends string>(kernel: Kernel<Name>, addresses: Readonly<Record<Name, number>>): void {
-    const call = this.callable(kernel);
+    const { call, shared } = this.compiledOf(kernel);
+    this.trace?.(kernel);
     const block = new Uint32Array(this.memory.wasm.buffer, ADDRESSES, MOST_ADDRESSES);
     for (const [index, name] of kernel.addresses.entries()) block[index] = addresses[name];
-    const step = Math.max(1, Math.floor(CALL / kernel.work));
-    for (let unit = 0; unit < kernel.units; unit += step) {
+    const { units, work } = kernel;
+    const step = Math.max(1, Math.floor(CALL / work));
+    checkpoint(this.signal);
+    if (this.crew && shared && units > 1 && units * work > ALONE) {
+      const chunk = Math.min(step, Math.ceil(units / (4 * this.threads)));
+      this.crew.run({ kernel: shared, block: ADDRESSES, units, chunk }, call, this.signal);
       checkpoint(this.signal);
-      call(ADDRESSES, unit, Math.min(kernel.units, unit + step));
+      return;
+    }
+    for (let unit = 0; unit < units; unit += step) {
+      checkpoint(this.signal);
+      call(ADDRESSES, unit, Math.min(units, unit + step));
     }
   }
 
-  private callable(kernel: Kernel): Export {
+  private compiledOf(kernel: Kernel): Compiled {
     const known = this.compiled.get(kernel.key);
     if (known) return known;
     const { wasm, maximumPages, shared } = this.memory;
-    const module = new webAssembly.Module(moduleOf(kernel, { maximumPages, shared }));
-    const made = new webAssembly.Instance(module, { engine: { memory: wasm } }).exports.run!;
+    const bytes = moduleOf(kernel, { maximumPages, shared });
+    const module = new webAssembly.Module(bytes);
+    const call = new webAssembly.Instance(module, { engine: { memory: wasm } }).exports.run!;
+    const made = { call, shared: this.crew && this.publish(bytes) };
     this.compiled.set(kernel.key, made);
     return made;
+  }
+
+  /** Puts a module where other threads find it. */
+  private publish(bytes: Uint8Array): SharedKernel {
+    const { address, bytes: taken } = this.memory.allocate(bytes.length);
+    this.codeBytes += taken;
+    new Uint8Array(this.memory.wasm.buffer, address, bytes.length).set(bytes);
+    return { id: this.compiled.size, address, length: bytes.length };
+  }
+
+  /** Sends the other threads home. The core must not be used any more. */
+  dispose(): void {
+    this.crew?.dismiss();
   }
 }

@@ -30,6 +30,7 @@ import { EngineError, elementCount, type Values } from "../values.ts";
 import { fuses } from "./activation.ts";
 import { convolve } from "./convolution.ts";
 import { Core } from "./core.ts";
+import type { Threads } from "./crew.ts";
 import { linear, matmul } from "./linear.ts";
 import { Memory } from "./memory.ts";
 import type { WasmTensor } from "./tensor.ts";
@@ -43,11 +44,16 @@ export interface WasmBackendOptions {
   readonly limit?: number;
   /** Keeps every result within 1e-5 of the greatest: for values that are shown digit by digit. */
   readonly exact?: boolean;
+  /** Threads besides the caller's; one is enough, and all there is where memory cannot be shared. */
+  readonly threads?: Threads;
 }
 
 /** Makes a backend with a memory of its own. Its memory goes when nobody has the backend any more. */
-export function createWasmBackend({ limit = LARGEST_MEMORY, exact = false }: WasmBackendOptions = {}): WasmBackend {
-  return new WasmBackend(new Core(new Memory(limit, false), { exact }));
+export function createWasmBackend(options: WasmBackendOptions = {}): WasmBackend {
+  const { limit = LARGEST_MEMORY, exact = false } = options;
+  const isShared = options.threads !== undefined && options.threads.count > 1 && "SharedArrayBuffer" in globalThis;
+  const threads = isShared ? options.threads! : null;
+  return new WasmBackend(new Core(new Memory(limit, isShared), { exact, threads }));
 }
 
 export class WasmBackend implements Backend<WasmTensor> {
@@ -69,7 +75,7 @@ export class WasmBackend implements Backend<WasmTensor> {
 
   /** Bytes of the tensors that have not been released. */
   get residentBytes(): number {
-    return this.core.memory.used - this.core.packed.bytes;
+    return this.core.memory.used - this.core.packed.bytes - this.core.codeBytes;
   }
 
   /** Bytes of the weights that are remembered in packed form. */
@@ -80,6 +86,11 @@ export class WasmBackend implements Backend<WasmTensor> {
   /** Forgets the packed weights; they are packed again when they are needed. */
   forgetWeights(): void {
     this.core.packed.clear();
+  }
+
+  /** Ends the backend's threads. It must not be used any more. */
+  dispose(): void {
+    this.core.dispose();
   }
 
   /** Asks the reference. */
