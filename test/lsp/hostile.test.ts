@@ -95,7 +95,7 @@ describe("lsp: hostile input", () => {
     ok((await editor.pushed("file:///bomb.cnn.yaml", 1)).length >= 1);
     const repeats = "cnn: 1\ninput: [3, 8, 8]\nlayers:\n  - {type: ReLU, repeat: 1000000}\n";
     await editor.open("file:///repeat.cnn.yaml", repeats);
-    equal((await editor.pushed("file:///repeat.cnn.yaml", 1))[0]!.code, "too-large");
+    ok((await editor.pushed("file:///repeat.cnn.yaml", 1)).some(({ code }) => code === "too-large"));
     await stillAnswers();
   });
 
