@@ -45,6 +45,9 @@ export interface Choices {
   sample: Extract<Sample, { kind: "generated" }> | null;
   seed: number;
   sizes: Record<string, number | null>;
+  /** The model's URI, and whether the panel stays with it: by these the panel is made again. */
+  file: string | null;
+  pinned: boolean;
 }
 
 const FIRST_CHOICES: Choices = {
@@ -65,6 +68,8 @@ const FIRST_CHOICES: Choices = {
   sample: null,
   seed: 0,
   sizes: {},
+  file: null,
+  pinned: false,
 };
 
 export interface Done {
@@ -181,6 +186,7 @@ export class Model {
       case "panel":
         this.title = message.title;
         this.pinned = message.pinned;
+        Object.assign(this.choices, { file: message.file, pinned: message.pinned });
         break;
       case "diagram":
         this.diagram = message.diagram;

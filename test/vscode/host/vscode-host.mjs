@@ -119,6 +119,13 @@ function startServer(profile, env) {
   });
 }
 
+/** The document that the window's first webview shows, once it is there. */
+async function webview(page) {
+  const outer = await page.waitForSelector("iframe.webview.ready", { timeout: 10_000 });
+  const inner = await (await outer.contentFrame()).waitForSelector("#active-frame", { timeout: 10_000 });
+  return inner.contentFrame();
+}
+
 /** What tests may ask of the window: the address's path, with its query. Pictures go to VSCODE_HOST_SHOTS. */
 const actions = (page) => ({
   "/text": async ({ selector }) => JSON.stringify(await page.locator(selector).allInnerTexts()),
@@ -126,6 +133,23 @@ const actions = (page) => ({
   "/click": ({ selector }) => page.locator(selector).first().click({ timeout: 5000 }),
   "/press": ({ key }) => page.keyboard.press(key),
   "/type": ({ text }) => page.keyboard.type(text),
+  "/webview-eval": async ({ expression }) => JSON.stringify((await (await webview(page)).evaluate(expression)) ?? null),
+  "/webview-click": async ({ selector, x, y }) => {
+    const position = x === undefined ? undefined : { x: Number(x), y: Number(y) };
+    await (await webview(page)).locator(selector).first().click({ timeout: 5000, position });
+  },
+  "/webview-press": async ({ selector, key }) => {
+    await (await webview(page)).locator(selector).first().press(key, { timeout: 5000 });
+  },
+  /** Presses the button at the middle of an element, moves by x and y in steps, and lets it go. */
+  "/webview-drag": async ({ selector, x, y }) => {
+    const box = await (await webview(page)).locator(selector).first().boundingBox({ timeout: 5000 });
+    const [left, top] = [box.x + box.width / 2, box.y + box.height / 2];
+    await page.mouse.move(left, top);
+    await page.mouse.down();
+    await page.mouse.move(left + Number(x), top + Number(y), { steps: 8 });
+    await page.mouse.up();
+  },
   "/screenshot": async ({ name }) => {
     await page.screenshot({
       animations: "disabled",

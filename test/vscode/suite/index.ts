@@ -15,6 +15,7 @@ export async function run(): Promise<void> {
   await import("./problems.test.ts");
   await import("./settings.test.ts");
   await import("./lifecycle.test.ts");
+  await import("./preview.test.ts");
   const counts = await new Promise<{ passed: number; failed: number; skipped: number }>((resolve) => {
     const runner = mocha.run((failed) => {
       const { passes, pending } = runner.stats ?? { passes: 0, pending: 0 };

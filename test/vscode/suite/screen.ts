@@ -41,6 +41,25 @@ export async function hover(selector: string): Promise<void> {
   await ask("hover", { selector });
 }
 
+/** What an expression gives in the webview, as JSON can say it. */
+export async function inWebview<T>(expression: string): Promise<T> {
+  return JSON.parse(await ask("webview-eval", { expression })) as T;
+}
+
+/** @param at within the element; its middle where absent. */
+export async function clickInWebview(selector: string, at?: { x: number; y: number }): Promise<void> {
+  await ask("webview-click", { selector, ...(at ? { x: String(at.x), y: String(at.y) } : {}) });
+}
+
+export async function pressInWebview(selector: string, key: string): Promise<void> {
+  await ask("webview-press", { selector, key });
+}
+
+/** Drags the middle of an element by so many pixels. */
+export async function dragInWebview(selector: string, by: { x: number; y: number }): Promise<void> {
+  await ask("webview-drag", { selector, x: String(by.x), y: String(by.y) });
+}
+
 async function ask(action: string, about: Record<string, string>): Promise<string> {
   const response = await fetch(`${address}/${action}?${new URLSearchParams(about)}`);
   const answer = await response.text();
