@@ -1,5 +1,6 @@
 /** Every rule keeps its promises: its examples, its page, its links. */
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { analyse } from "#server/analysis.ts";
 import { docsUrl, rules } from "#server/rules/index.ts";
@@ -8,6 +9,8 @@ import { examplesOf, pages } from "#server/rules/pages.ts";
 import type { Rule } from "#server/rules/rule.ts";
 import type { FindingCode } from "#shared/ops/finding.ts";
 import { outdatedPages } from "../scripts/rule-docs.ts";
+import { fencesOf, pathOf, stripped } from "./harness/literate.ts";
+import { readRecords } from "./oracle/torch-model.ts";
 
 const all = Object.entries(rules) as [string, Rule<any>][];
 
@@ -19,6 +22,24 @@ function diagnosticsOf(text: string, file: string, dialect: string, code: string
   assert.ok(analysis, "an example is a model");
   assert.equal(analysis.dialect.name, dialect);
   return analysis.diagnostics;
+}
+
+/** The texts of the specs, and the models of the oracles' records. */
+function* knownTexts(): Generator<readonly [text: string, path: string]> {
+  const specs = new URL("./spec/", import.meta.url);
+  for (const name of readdirSync(specs, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".md")) continue;
+    for (const fence of fencesOf(readFileSync(new URL(name, specs), "utf8"))) {
+      yield [stripped(fence.body), pathOf(fence)];
+    }
+  }
+  const records = (name: string) => new URL(`./oracle/data/${name}.jsonl.gz`, import.meta.url);
+  // The applications are large and give nothing that the small models do not.
+  for (const { id, model } of readRecords<{ id: string; model: object }>(records("keras/models"))) {
+    if (/[05]$/.test(id)) yield [JSON.stringify(model), "model.json"];
+  }
+  for (const { text, file } of readRecords<{ text: string; file: string }>(records("yolo/generated")))
+    yield [text, file];
 }
 
 describe("rules", () => {
@@ -41,7 +62,7 @@ describe("rules", () => {
               assert.ok(start >= 0 && start < end && end <= bad.length, `range [${start}, ${end})`);
             }
             assert.doesNotMatch(message, /undefined|NaN|\[object|null/);
-            assert.match(message, /[.?]$/);
+            assert.match(message, /[.?]\)?$/);
           }
         });
         it(`${dialect}: finds nothing at all in the good example`, () => {
@@ -50,6 +71,17 @@ describe("rules", () => {
       }
     });
   }
+  it("have an example in every dialect in which any text of the tests gives them", () => {
+    const settings = Object.fromEntries(all.map(([code]) => [code, pages[code as FindingCode].setting ?? {}]));
+    const without = new Set<string>();
+    for (const [text, path] of knownTexts()) {
+      const analysis = analyse(text, path, { rules: settings, targets: ["pytorch", "tensorflow", "onnx"] });
+      for (const { code } of analysis?.diagnostics ?? []) {
+        if (!pages[code].examples[analysis!.dialect.name]) without.add(`${code} in ${analysis!.dialect.name}`);
+      }
+    }
+    assert.deepEqual([...without], []);
+  }).timeout(60_000);
   it("have their pages in docs/rules, up to date", () => assert.deepEqual(outdatedPages(), []));
 });
 

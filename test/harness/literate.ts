@@ -12,6 +12,8 @@
  *     model.keras.json   the file's path, which may tell the format (default: model.cnn.yaml or model.cnn.json)
  *     input=3,32,32      as the command line's --input
  *     scale=n            as --scale
+ *     targets=a,b        as the configuration's targets
+ *     rules={"a":{…}}    as the configuration's rules, in JSON without blanks
  *     related            marks related places too, as `~~~ see code: message`
  *     crlf, bom          the text has CRLF line ends, or a byte order mark
  *
@@ -21,6 +23,7 @@ import assert from "node:assert/strict";
 import { type Analysis, analyse } from "#server/analysis.ts";
 import { inlayHints } from "#server/features/inlayHints.ts";
 import type { Range } from "#shared/ops/finding.ts";
+import { parseTargets } from "#shared/settings.ts";
 
 export interface Fence {
   /** The heading it stands under, and its number there where that has several. */
@@ -74,15 +77,25 @@ export function stripped(body: string): string {
   return lines.map((line) => line.replace(HINT, "")).join("\n");
 }
 
+/** What the fence's file is called. */
+export function pathOf(fence: Fence): string {
+  return fence.words.find((word) => /^[^={]+\.\w+$/.test(word)) ?? `model.cnn.${fence.language}`;
+}
+
 /** The fence's body as its marks should be. */
 export function marked(fence: Fence): string {
   const lines = stripped(fence.body).split("\n");
   const prefix = fence.words.includes("bom") ? "\uFEFF" : "";
   const text = prefix + lines.join(fence.words.includes("crlf") ? "\r\n" : "\n");
-  const path = fence.words.find((word) => /^[^=]+\.\w+$/.test(word)) ?? `model.cnn.${fence.language}`;
+  const path = pathOf(fence);
   const option = (name: string) => fence.words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
   const input = option("input")?.split(",").map(Number);
-  const analysis = analyse(text, path, { input: input ?? null, scale: option("scale") ?? null });
+  const analysis = analyse(text, path, {
+    input: input ?? null,
+    scale: option("scale") ?? null,
+    rules: JSON.parse(option("rules") ?? "{}"),
+    targets: parseTargets(option("targets")?.split(",") ?? [])!,
+  });
   const marker = fence.language === "json" ? "//" : "#";
   if (!analysis) return [...lines, `${marker} no model`].join("\n");
 

@@ -24,6 +24,60 @@ layers:
   - ReLU
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 128]}},
+    {"class_name": "Dense", "config": {"name": "a", "units": 10, "activation": "softmax"}},
+    {"class_name": «"Activation"», "config": {"name": "b", "activation": "softmax"}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 128]}},
+    {"class_name": "Dense", "config": {"name": "a", "units": 10}},
+    {"class_name": "Activation", "config": {"name": "b", "activation": "softmax"}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, nn.ReLU, []]
+  - [-1, 1, «nn.ReLU», []]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, nn.ReLU, []]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=128
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Linear, in_features: 128, out_features: 10}
+    - {_target_: torch.nn.Softmax, dim: 1}
+    - {_target_: «torch.nn.LogSoftmax», dim: 1}
+`,
+      good: `# convlint: input=128
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Linear, in_features: 128, out_features: 10}
+    - {_target_: torch.nn.LogSoftmax, dim: 1}
+`,
+    },
   },
 };
 

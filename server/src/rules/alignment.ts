@@ -32,6 +32,58 @@ layers:
   - {type: Concat, from: [main, side]}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "Conv2D", "name": "a", "config": {"name": "a", "filters": 3, "kernel_size": [2, 2], "strides": [2, 2]}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "MaxPooling2D", "name": "b", "config": {"name": "b", "pool_size": [3, 3], "strides": [2, 2], "padding": "same"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Add", "name": "c", "config": {"name": "c"}, "inbound_nodes": [[["a", 0, 0, {}], «["b", 0, 0, {}]»]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "Conv2D", "name": "a", "config": {"name": "a", "filters": 3, "kernel_size": [2, 2], "strides": [2, 2]}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "MaxPooling2D", "name": "b", "config": {"name": "b", "pool_size": [2, 2], "strides": [2, 2]}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Add", "name": "c", "config": {"name": "c"}, "inbound_nodes": [[["a", 0, 0, {}], ["b", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+  - [-1, 1, nn.Upsample, [None, 2, nearest]]
+  - [1, 1, nn.MaxPool2d, [3, 2, 1]]  # convlint: ignore[non-integer-size]
+head:
+  - [[-1, «0»], 1, Concat, [1]]
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+  - [-1, 1, nn.Upsample, [None, 2, nearest]]
+  - [1, 1, nn.MaxPool2d, [2, 2]]
+head:
+  - [[-1, 0], 1, Concat, [1]]
+  - [-1, 1, Classify, [nc]]
+`,
+    },
   },
 };
 

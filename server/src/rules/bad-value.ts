@@ -24,6 +24,52 @@ layers:
   - {type: Linear, out_features: 10}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "padding": «"full"»}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "padding": "same"}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, «Conv», [64, three]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: «three»}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+    },
   },
 };
 

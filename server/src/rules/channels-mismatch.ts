@@ -19,6 +19,36 @@ layers:
   - {type: Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
 `,
     },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.Conv2d, [«64», 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.Conv2d, [3, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+    - {_target_: torch.nn.Conv2d, in_channels: «16», out_channels: 8, kernel_size: 3}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+    - {_target_: torch.nn.Conv2d, in_channels: 8, out_channels: 8, kernel_size: 3}
+`,
+    },
   },
 };
 

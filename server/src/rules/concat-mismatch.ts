@@ -40,6 +40,55 @@ layers:
   - {type: Concat, from: [a, b]}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "Conv2D", "name": "a", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3]}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Concatenate", "name": "c", "config": {"name": "c", "axis": -1}, "inbound_nodes": [[["in", 0, 0, {}], «["a", 0, 0, {}]»]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "Conv2D", "name": "a", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "padding": "same"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Concatenate", "name": "c", "config": {"name": "c", "axis": -1}, "inbound_nodes": [[["in", 0, 0, {}], ["a", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 2, 2, 0]]
+  - [-1, 1, Conv, [64, 2, 2, 0]]
+head:
+  - [[-1, «0»], 1, Concat, [1]]
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 2, 2, 0]]
+  - [-1, 1, Conv, [64, 2, 2, 0]]
+head:
+  - [-1, 1, nn.Upsample, [None, 2, nearest]]
+  - [[-1, 0], 1, Concat, [1]]
+  - [-1, 1, Classify, [nc]]
+`,
+    },
   },
 };
 

@@ -26,6 +26,52 @@ layers:
   - {type: Tanh, name: main, from: stem}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "ReLU", "name": "a", "config": {"name": "a"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": «"Conv2D"», "name": "b", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}, "inbound_nodes": [[["in", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["a", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "ReLU", "name": "a", "config": {"name": "a"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Conv2D", "name": "b", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}, "inbound_nodes": [[["in", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["a", 0, 0], ["b", 0, 0]]
+  }
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - «[-1, 1, Conv, [32, 3, 1]]»
+head:
+  - [0, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, Conv, [32, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
   },
 };
 

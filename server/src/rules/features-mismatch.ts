@@ -24,6 +24,22 @@ layers:
   - {type: Linear, in_features: 576, out_features: 10}
 `,
     },
+    torch: {
+      bad: `# convlint: input=3x8x8
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Flatten}
+    - {_target_: torch.nn.Linear, in_features: «200», out_features: 10}
+`,
+      good: `# convlint: input=3x8x8
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Flatten}
+    - {_target_: torch.nn.Linear, in_features: 192, out_features: 10}
+`,
+    },
   },
 };
 

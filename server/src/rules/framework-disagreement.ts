@@ -30,6 +30,38 @@ layers:
   - {type: MaxPool2d, kernel_size: 3, stride: 2, ceil_mode: true}
 `,
     },
+    ultralytics: {
+      bad: `# convlint: targets=pytorch,keras
+nc: 80
+backbone:
+  - [-1, 1, «nn.MaxPool2d», [3, 2, 0, 1, False, True]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `# convlint: targets=pytorch,keras
+nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: targets=pytorch,onnx
+# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: «torch.nn.AdaptiveAvgPool2d», output_size: 7}
+`,
+      good: `# convlint: targets=pytorch,onnx
+# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.AdaptiveAvgPool2d, output_size: 8}
+`,
+    },
   },
 };
 

@@ -21,6 +21,52 @@ layers:
   - {type: Conv2d, out_channels: 63, kernel_size: 3, groups: 3}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "groups": «4»}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 4]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "groups": 4}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1, None, «7»]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1, None, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, groups: «2»}
+`,
+      good: `# convlint: input=4x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 4, out_channels: 8, kernel_size: 3, groups: 2}
+`,
+    },
   },
 };
 

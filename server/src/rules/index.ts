@@ -241,11 +241,20 @@ export function describe(found: Finding, graph: Graph, report: ShapeReport, word
   };
 }
 
+/** What speaks of a layer as a whole, whatever is inside. */
+const OF_LAYERS: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "dead-layer",
+  "parameter-budget",
+  "mac-budget",
+  "memory-budget",
+  "receptive-field-smaller-than-object",
+]);
+
 /** Where inside a module of the file it is, in which run, and how sure. */
 function circumstances({ code, during, assumed }: Finding, node: Node | null, graph: Graph): string[] {
   const said: string[] = [];
   const layer = node ? ownerOf(graph, node.id) : undefined;
-  if (node && layer && code !== "dead-layer" && isComposite(graph, layer))
+  if (node && layer && !OF_LAYERS.has(code) && isComposite(graph, layer))
     said.push(`(Inside ${layer.name} ${layer.type}: ${node.scope}.)`);
   if (during) said.push(`This is ${during}.`);
   if (assumed) said.push("The sizes follow from a layer ConvLint does not know.");

@@ -24,6 +24,57 @@ layers:
   - {type: Linear, out_features: 1024}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 28, 28, 64]}},
+    {"class_name": "Flatten", "config": {"name": "a"}},
+    {"class_name": "Dense", "config": {"name": "b", "units": «1024»}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 28, 28, 64]}},
+    {"class_name": "GlobalAveragePooling2D", "config": {"name": "a"}},
+    {"class_name": "Dense", "config": {"name": "b", "units": 1024}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 21841
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+head:
+  - [-1, 1, «Classify», [nc]]
+`,
+      good: `nc: 1000
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=64x28x28
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Flatten}
+    - {_target_: torch.nn.Linear, in_features: 50176, out_features: «1024»}
+`,
+      good: `# convlint: input=64x28x28
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.AdaptiveAvgPool2d, output_size: 1}
+    - {_target_: torch.nn.Flatten}
+    - {_target_: torch.nn.Linear, in_features: 64, out_features: 1024}
+`,
+    },
   },
 };
 

@@ -19,6 +19,56 @@ layers:
   - {type: Conv2d, out_channels: 32, kernel_size: 3, padding: 1}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 64, 64, 3]}},
+    {"class_name": «"Conv2D"», "config": {"name": "a", "filters": 128, "kernel_size": [3, 3], "padding": "same"}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 64, 64, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 32, "kernel_size": [3, 3], "padding": "same"}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `# convlint: input=3x64x64
+nc: 80
+backbone:
+  - [-1, 1, «nn.Upsample», [None, 8, nearest]]
+  - [-1, 1, nn.MaxPool2d, [16, 16]]
+head:
+  - [-1, 1, «Classify», [nc]]
+`,
+      good: `# convlint: input=3x64x64
+nc: 80
+backbone:
+  - [-1, 1, nn.Upsample, [None, 2, nearest]]
+  - [-1, 1, nn.MaxPool2d, [16, 16]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x64x64
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: «torch.nn.Conv2d», in_channels: 3, out_channels: 128, kernel_size: 3, padding: 1}
+`,
+      good: `# convlint: input=3x64x64
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 32, kernel_size: 3, padding: 1}
+`,
+    },
   },
 };
 

@@ -45,6 +45,52 @@ layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 5, stride: 2}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "strides": [«2», 2]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 33, 33, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "strides": [2, 2]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, «2», 0]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 2, 2, 0]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 3, stride: «2»}
+`,
+      good: `# convlint: input=3x33x33
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 3, stride: 2}
+`,
+    },
   },
 };
 

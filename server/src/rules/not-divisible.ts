@@ -18,6 +18,34 @@ layers:
   - {type: PixelShuffle, upscale_factor: 2}
 `,
     },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.PixelShuffle, [«2»]]
+head:
+  - [-1, 1, nn.ReLU, []]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+head:
+  - [-1, 1, nn.PixelShuffle, [2]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=30x8x8
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.PixelShuffle, upscale_factor: «2»}
+`,
+      good: `# convlint: input=32x8x8
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.PixelShuffle, upscale_factor: 2}
+`,
+    },
   },
 };
 

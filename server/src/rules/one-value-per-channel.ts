@@ -18,6 +18,22 @@ layers:
   - InstanceNorm2d
 `,
     },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.AdaptiveAvgPool2d, output_size: 1}
+    - {_target_: «torch.nn.InstanceNorm2d», num_features: 3}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.InstanceNorm2d, num_features: 3}
+    - {_target_: torch.nn.AdaptiveAvgPool2d, output_size: 1}
+`,
+    },
   },
 };
 

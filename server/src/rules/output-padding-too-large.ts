@@ -18,6 +18,34 @@ layers:
   - {type: ConvTranspose2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1, output_padding: 1}
 `,
     },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.ConvTranspose2d, [16, 2, 2, 0, «2»]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.ConvTranspose2d, [16, 2, 2, 0, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.ConvTranspose2d, in_channels: 3, out_channels: 8, kernel_size: 2, stride: 2, output_padding: «2»}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.ConvTranspose2d, in_channels: 3, out_channels: 8, kernel_size: 2, stride: 2, output_padding: 1}
+`,
+    },
   },
 };
 

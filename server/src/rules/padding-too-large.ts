@@ -21,6 +21,34 @@ layers:
   - {type: MaxPool2d, kernel_size: 2, stride: 2, padding: 1}
 `,
     },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2, «2»]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2, 0]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 2, padding: «2»}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 2, padding: 1}
+`,
+    },
   },
 };
 

@@ -22,6 +22,54 @@ layers:
   - {type: Conv2d, out_channels: 512, kernel_size: 3}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 64]}},
+    {"class_name": «"Conv2D"», "config": {"name": "a", "filters": 2048, "kernel_size": [3, 3]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 64]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 512, "kernel_size": [3, 3]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, Conv, [2048, 3, 1]]
+head:
+  - [-1, 1, «Classify», [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, Conv, [256, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=64x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: «torch.nn.Conv2d», in_channels: 64, out_channels: 2048, kernel_size: 3}
+`,
+      good: `# convlint: input=64x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 64, out_channels: 512, kernel_size: 3}
+`,
+    },
   },
 };
 

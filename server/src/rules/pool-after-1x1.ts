@@ -25,6 +25,58 @@ layers:
   - {type: Conv2d, out_channels: 32, kernel_size: 1}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 64]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 32, "kernel_size": [1, 1]}},
+    {"class_name": «"AveragePooling2D"», "config": {"name": "b", "pool_size": [2, 2]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 64]}},
+    {"class_name": "AveragePooling2D", "config": {"name": "a", "pool_size": [2, 2]}},
+    {"class_name": "Conv2D", "config": {"name": "b", "filters": 32, "kernel_size": [1, 1]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.Conv2d, [3, 3, 1]]
+  - [-1, 1, «nn.AvgPool2d», [2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.AvgPool2d, [2]]
+  - [-1, 1, nn.Conv2d, [3, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=64x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 64, out_channels: 32, kernel_size: 1}
+    - {_target_: «torch.nn.AvgPool2d», kernel_size: 2}
+`,
+      good: `# convlint: input=64x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.AvgPool2d, kernel_size: 2}
+    - {_target_: torch.nn.Conv2d, in_channels: 64, out_channels: 32, kernel_size: 1}
+`,
+    },
   },
 };
 

@@ -19,6 +19,36 @@ layers:
   - {type: MatMul, from: [a, turned]}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 8, 3]}, "inbound_nodes": []},
+      {"class_name": "Dense", "name": "a", "config": {"name": "a", "units": 4}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Dot", "name": "c", "config": {"name": "c", "axes": [2, 2]}, "inbound_nodes": [[["in", 0, 0, {}], «["a", 0, 0, {}]»]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 8, 3]}, "inbound_nodes": []},
+      {"class_name": "Dense", "name": "a", "config": {"name": "a", "units": 3}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Dot", "name": "c", "config": {"name": "c", "axes": [2, 2]}, "inbound_nodes": [[["in", 0, 0, {}], ["a", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+    },
   },
 };
 

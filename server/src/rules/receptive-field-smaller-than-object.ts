@@ -28,6 +28,56 @@ layers:
   - {type: Conv2d, out_channels: 4, kernel_size: 7, padding: 3}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 128, 128, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3]}},
+    {"class_name": «"Conv2D"», "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 128, 128, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "dilation_rate": [8, 8]}},
+    {"class_name": "Conv2D", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3], "dilation_rate": [8, 8]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [16, 3, 1]]
+head:
+  - [-1, 1, «Conv», [16, 3, 1]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [16, 21, 1]]
+head:
+  - [-1, 1, Conv, [16, 21, 1]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x128x128
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+    - {_target_: «torch.nn.Conv2d», in_channels: 8, out_channels: 8, kernel_size: 3}
+`,
+      good: `# convlint: input=3x128x128
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, dilation: 8}
+    - {_target_: torch.nn.Conv2d, in_channels: 8, out_channels: 8, kernel_size: 3, dilation: 8}
+`,
+    },
   },
 };
 

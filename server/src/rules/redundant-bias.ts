@@ -29,6 +29,58 @@ layers:
   - BatchNorm2d
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": «"Conv2D"», "config": {"name": "a", "filters": 8, "kernel_size": [3, 3]}},
+    {"class_name": "BatchNormalization", "config": {"name": "b"}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "use_bias": false}},
+    {"class_name": "BatchNormalization", "config": {"name": "b"}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, «nn.Conv2d», [3, 3, 1]]
+  - [-1, 1, nn.BatchNorm2d, [3]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.Conv2d, [3, 3, 1, 1, 0, 1, 1, False]]
+  - [-1, 1, nn.BatchNorm2d, [3]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: «torch.nn.Conv2d», in_channels: 3, out_channels: 8, kernel_size: 3}
+    - {_target_: torch.nn.BatchNorm2d, num_features: 8}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, bias: false}
+    - {_target_: torch.nn.BatchNorm2d, num_features: 8}
+`,
+    },
   },
 };
 

@@ -21,6 +21,38 @@ layers:
   - {type: Reshape, shape: [16, 36]}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 784]}},
+    {"class_name": "Reshape", "config": {"name": "a", "target_shape": «[28, 28, 3]»}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 784]}},
+    {"class_name": "Reshape", "config": {"name": "a", "target_shape": [28, 28, 1]}}
+  ]}
+}
+`,
+    },
+    torch: {
+      bad: `# convlint: input=1024
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Unflatten, dim: 1, unflattened_size: «[128, 4, 4]»}
+`,
+      good: `# convlint: input=1024
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Unflatten, dim: 1, unflattened_size: [64, 4, 4]}
+`,
+    },
   },
 };
 

@@ -28,6 +28,59 @@ layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: same_upper}
 `,
     },
+    keras: {
+      bad: `// convlint: targets=keras,pytorch
+{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "strides": [2, 2], "padding": «"same"»}}
+  ]}
+}
+`,
+      good: `// convlint: targets=keras,pytorch
+{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "ZeroPadding2D", "config": {"name": "a", "padding": [[0, 1], [0, 1]]}},
+    {"class_name": "Conv2D", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3], "strides": [2, 2]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `# convlint: targets=pytorch,tensorflow
+nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [3, 2, «1»]]  # convlint: ignore[non-integer-size]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `# convlint: targets=pytorch,tensorflow
+nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: targets=pytorch,tensorflow
+# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, stride: 2, padding: «1»}  # convlint: ignore[non-integer-size]
+`,
+      good: `# convlint: targets=pytorch,tensorflow
+# convlint: input=3x33x33
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
+`,
+    },
   },
 };
 

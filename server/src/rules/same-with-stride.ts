@@ -22,6 +22,34 @@ layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
 `,
     },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.Conv2d, [3, 3, 3, 2, «same»]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.Conv2d, [3, 3, 3, 1, same]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, stride: 2, padding: «same»}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3, padding: same}
+`,
+    },
   },
 };
 

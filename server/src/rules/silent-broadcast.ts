@@ -29,6 +29,38 @@ layers:
   - {type: Add, from: [main, side]}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 8]}, "inbound_nodes": []},
+      {"class_name": "Conv2D", "name": "a", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "padding": "same"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "GlobalAveragePooling2D", "name": "b", "config": {"name": "b", "keepdims": true}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Add", "name": "c", "config": {"name": "c"}, "inbound_nodes": [[["a", 0, 0, {}], «["b", 0, 0, {}]»]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 8]}, "inbound_nodes": []},
+      {"class_name": "Conv2D", "name": "a", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3], "padding": "same"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Conv2D", "name": "b", "config": {"name": "b", "filters": 8, "kernel_size": [1, 1]}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Add", "name": "c", "config": {"name": "c"}, "inbound_nodes": [[["a", 0, 0, {}], ["b", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["c", 0, 0]]
+  }
+}
+`,
+    },
   },
 };
 

@@ -21,6 +21,53 @@ layers:
   - {type: MaxPool2d, kernel_size: 3, stride: 3}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "MaxPooling2D", "config": {"name": "a", "pool_size": [2, 2], "strides": [«3», 3]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 33, 33, 3]}},
+    {"class_name": "MaxPooling2D", "config": {"name": "a", "pool_size": [3, 3], "strides": [3, 3]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `# convlint: input=3x641x641
+nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, «3»]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 2, stride: «3»}
+`,
+      good: `# convlint: input=3x33x33
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 3, stride: 3}
+`,
+    },
   },
 };
 

@@ -28,6 +28,58 @@ layers:
   - {type: MaxPool2d, kernel_size: 2}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 64, 64, 3]}},
+    {"class_name": "MaxPooling2D", "config": {"name": "a", "pool_size": [«2», 2]}},
+    {"class_name": "Conv2D", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 64, 64, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3]}},
+    {"class_name": "MaxPooling2D", "config": {"name": "b", "pool_size": [2, 2]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, «2»]]
+  - [-1, 1, Conv, [16, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [16, 3, 1]]
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x64x64
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.MaxPool2d, kernel_size: «2»}
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+      good: `# convlint: input=3x64x64
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+    - {_target_: torch.nn.MaxPool2d, kernel_size: 2}
+`,
+    },
   },
 };
 

@@ -21,6 +21,20 @@ layers:
   - twice
 `,
     },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, «1000000», C2f, [64]]
+head:
+  - [-1, 1, «Classify», [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 3, C2f, [64]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
   },
 };
 

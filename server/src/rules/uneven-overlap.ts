@@ -25,6 +25,52 @@ layers:
   - {type: ConvTranspose2d, out_channels: 4, kernel_size: 4, stride: 2, padding: 1}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 16, 16, 8]}},
+    {"class_name": "Conv2DTranspose", "config": {"name": "a", "filters": 8, "kernel_size": [«3», 3], "strides": [2, 2], "padding": "same"}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 16, 16, 8]}},
+    {"class_name": "Conv2DTranspose", "config": {"name": "a", "filters": 8, "kernel_size": [4, 4], "strides": [2, 2], "padding": "same"}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.ConvTranspose2d, [16, «3», 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.ConvTranspose2d, [16, 2, 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=8x16x16
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.ConvTranspose2d, in_channels: 8, out_channels: 4, kernel_size: «3», stride: 2}
+`,
+      good: `# convlint: input=8x16x16
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.ConvTranspose2d, in_channels: 8, out_channels: 4, kernel_size: 4, stride: 2, padding: 1}
+`,
+    },
   },
 };
 

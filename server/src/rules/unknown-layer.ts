@@ -21,6 +21,20 @@ layers:
   - {type: Linear, out_features: 10}
 `,
     },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: «torch.nn.Convv2d», in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+    },
   },
 };
 

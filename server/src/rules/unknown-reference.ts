@@ -25,6 +25,53 @@ layers:
   - {type: Sigmoid, from: stem}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "ReLU", "name": "a", "config": {"name": "a"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "MaxPooling2D", "name": "b", "config": {"name": "b", "pool_size": [2, 2]}, "inbound_nodes": [[«["A", 0, 0, {}]»]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["b", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "ReLU", "name": "a", "config": {"name": "a"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "MaxPooling2D", "name": "b", "config": {"name": "b", "pool_size": [2, 2]}, "inbound_nodes": [[["a", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["b", 0, 0]]
+  }
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+head:
+  - [[-1, «7»], 1, Concat, [1]]
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, [64, 3, 1]]
+  - [-1, 1, Conv, [64, 3, 1]]
+head:
+  - [[-1, 0], 1, Concat, [1]]
+  - [-1, 1, Classify, [nc]]
+`,
+    },
   },
 };
 

@@ -20,6 +20,57 @@ layers:
   - {type: Conv2d, out_channels: "\${width}", kernel_size: 3, repeat: "\${depth}"}
 `,
     },
+    keras: {
+      file: "model.yaml",
+      bad: `class_name: Sequential
+config:
+  name: small
+  layers:
+    - {class_name: InputLayer, config: {name: in, batch_input_shape: [null, 32, 32, 3]}}
+    - {class_name: Conv2D, config: {name: a, filters: 8, kernel_size: «&kernel» [3, 3]}}
+    - {class_name: Conv2D, config: {name: b, filters: 8, kernel_size: [3, 3]}}
+`,
+      good: `class_name: Sequential
+config:
+  name: small
+  layers:
+    - {class_name: InputLayer, config: {name: in, batch_input_shape: [null, 32, 32, 3]}}
+    - {class_name: Conv2D, config: {name: a, filters: 8, kernel_size: &kernel [3, 3]}}
+    - {class_name: Conv2D, config: {name: b, filters: 8, kernel_size: *kernel}}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, Conv, «&stem» [64, 3, 1]]
+  - [-1, 1, Conv, [64, 3, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, Conv, &stem [64, 3, 1]]
+  - [-1, 1, Conv, *stem]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - «&act» {_target_: torch.nn.Tanh}
+    - {_target_: torch.nn.Sigmoid}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - &act {_target_: torch.nn.Tanh}
+    - *act
+`,
+    },
   },
 };
 

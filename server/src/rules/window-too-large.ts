@@ -23,6 +23,54 @@ layers:
   - {type: Conv2d, out_channels: 8, kernel_size: 7, padding: 3}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 4, 4, 8]}},
+    {"class_name": "AveragePooling2D", "config": {"name": "a", "pool_size": [«7», 7]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 7, 7, 8]}},
+    {"class_name": "AveragePooling2D", "config": {"name": "a", "pool_size": [7, 7]}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `# convlint: input=3x32x32
+nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [«64», 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `# convlint: input=3x128x128
+nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [64, 1]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=8x4x4
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.AvgPool2d, kernel_size: «7»}
+`,
+      good: `# convlint: input=8x7x7
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.AvgPool2d, kernel_size: 7}
+`,
+    },
   },
 };
 

@@ -21,6 +21,50 @@ layers:
   - {type: Add, from: [a, b]}
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "ReLU", "name": "a", "config": {"name": "a"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Conv2D", "name": "b", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}, "inbound_nodes": [[["in", 0, 0, {}], «["a", 0, 0, {}]»]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["b", 0, 0]]
+  }
+}
+`,
+      good: `{
+  "class_name": "Functional",
+  "config": {
+    "name": "small",
+    "layers": [
+      {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}, "inbound_nodes": []},
+      {"class_name": "ReLU", "name": "a", "config": {"name": "a"}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+      {"class_name": "Conv2D", "name": "b", "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}, "inbound_nodes": [[["a", 0, 0, {}]]]}
+    ],
+    "input_layers": [["in", 0, 0]],
+    "output_layers": [["b", 0, 0]]
+  }
+}
+`,
+    },
+    torch: {
+      bad: `# convlint: input=16
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: «torch.nn.Bilinear», in1_features: 16, in2_features: 16, out_features: 8}
+`,
+      good: `# convlint: input=16
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Linear, in_features: 16, out_features: 8}
+`,
+    },
   },
 };
 

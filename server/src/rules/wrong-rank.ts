@@ -22,6 +22,58 @@ layers:
   - Flatten
 `,
     },
+    keras: {
+      bad: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Flatten", "config": {"name": "a"}},
+    {"class_name": «"Conv2D"», "config": {"name": "b", "filters": 8, "kernel_size": [3, 3]}}
+  ]}
+}
+`,
+      good: `{
+  "class_name": "Sequential",
+  "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 32, 32, 3]}},
+    {"class_name": "Conv2D", "config": {"name": "a", "filters": 8, "kernel_size": [3, 3]}},
+    {"class_name": "Flatten", "config": {"name": "b"}}
+  ]}
+}
+`,
+    },
+    ultralytics: {
+      bad: `nc: 80
+backbone:
+  - [-1, 1, nn.Flatten, []]
+  - [-1, 1, «nn.MaxPool2d», [2, 2]]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+      good: `nc: 80
+backbone:
+  - [-1, 1, nn.MaxPool2d, [2, 2]]
+  - [-1, 1, nn.ReLU, []]
+head:
+  - [-1, 1, Classify, [nc]]
+`,
+    },
+    torch: {
+      bad: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Flatten}
+    - {_target_: «torch.nn.Conv2d», in_channels: 3, out_channels: 8, kernel_size: 3}
+`,
+      good: `# convlint: input=3x32x32
+net:
+  _target_: torch.nn.Sequential
+  _args_:
+    - {_target_: torch.nn.Conv2d, in_channels: 3, out_channels: 8, kernel_size: 3}
+    - {_target_: torch.nn.Flatten}
+`,
+    },
   },
 };
 
