@@ -44,7 +44,10 @@ export interface Words {
   dim(dim: Dim): string;
   /** Layers are read by their index in the file, which goes wrong where rows are inserted above. */
   readonly byIndex?: boolean;
-  /** Whether the format can write this value for an operator's parameter; where it cannot, no advice names it. Default: all. */
+  /**
+   * Whether the format can write this value for an operator's parameter, or leave the parameter out (null); where it
+   * cannot, no advice names it. Default: all.
+   */
   takes?(op: string, name: string, value: Plain): boolean;
   /** How the format writes this value of an operator's parameter. Default: as it is. */
   value?(op: string, name: string, value: Plain): Plain;

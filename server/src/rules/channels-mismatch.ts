@@ -60,7 +60,8 @@ export const channelsMismatch = defineRule({
     const { data, node, words } = context;
     const index = inputIndex(context, data.input);
     const param = node ? words.param(node.op.name, data.param) : data.param;
-    const optional = node?.op.params[data.param]?.required === false;
+    const optional =
+      node?.op.params[data.param]?.required === false && words.takes?.(node.op.name, data.param, null) !== false;
     const op = node ? words.op(node.op.name) : "the layer";
     const said =
       `${op} takes ${counted(data.written, "channel")} but gets ${words.dim(data.actual)} ` +

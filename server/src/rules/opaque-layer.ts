@@ -69,7 +69,9 @@ export const opaqueLayer = defineRule({
   message: ({ data }) => {
     const { type, assumed, candidates, ofFramework } = data;
     if (ofFramework) return `ConvLint has no rule for the sizes of ${type}; it is taken to ${assumed}.`;
-    return `${type} is a module ConvLint does not know; it is taken to ${assumed}.${didYouMean(type, candidates)} The framework loads this file only where ${type} is registered.`;
+    const said = `${type} is a module ConvLint does not know; it is taken to ${assumed}.${didYouMean(type, candidates)}`;
+    // A path is imported; a bare name must be known to the model builder.
+    return type.includes(".") ? said : `${said} The framework loads this file only where ${type} is registered.`;
   },
 
   *fixes({ data, node, at }) {

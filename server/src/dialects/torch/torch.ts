@@ -4,8 +4,9 @@
  * Files whose only networks are classes of libraries (`monai.networks.nets.UNet`) have nothing to check and stay silent.
  */
 import { type Dialect, shapeText } from "../dialect.ts";
-import { isTorchPadding, lower, moduleNames } from "./lower.ts";
-import { follow } from "./reference.ts";
+import { isTorchPadding, lower } from "./lower.ts";
+import { isWidth, moduleNames } from "./modules.ts";
+import { References } from "./reference.ts";
 
 const SEQUENTIAL = /_target_["']?\s*:\s*["']?(?:torch\.)?nn\.(?:modules\.container\.)?Sequential\b/;
 
@@ -16,12 +17,12 @@ export const torch: Dialect = {
     op: (name) => name,
     dim: String,
     shape: (tensor) => shapeText(tensor, String),
-    // PyTorch pads alike on both sides, and knows only one kind of `same`.
-    takes: (_op, name, value) => name !== "padding" || isTorchPadding(value),
+    // PyTorch pads alike on both sides, knows only one kind of `same`, and wants every module's own width.
+    takes: (_op, name, value) => (name === "padding" ? isTorchPadding(value) : value !== null || !isWidth(name)),
   },
   sniff: (text) => text.includes("_target_") && SEQUENTIAL.test(text),
   matches: (root) => root.kind !== "scalar",
   lower,
-  writing: { definition: follow },
+  writing: { definition: (tree, root) => new References(root).follow(tree) },
   vocabulary: () => moduleNames.map((name) => `torch.nn.${name}`),
 };
