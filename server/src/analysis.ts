@@ -55,13 +55,15 @@ export function analyse(text: string, path: string, options: Options = {}): Anal
     comments: () => parsed.comments,
   };
   const lowered = root ? dialect.lower(root, context) : unread;
+  const wish = wishOf(context);
+  const unreadable = wish.problems.map(({ range, ...data }) => finding("bad-value", null, atRange(range), data));
   const unused = (parsed.unusedAnchors ?? []).map(({ name, range }) =>
     finding("unused-definition", null, atRange(range), { kind: "anchor", name }),
   );
-  const inferred = infer(lowered.graph, [...lowered.findings, ...unused]);
+  const inferred = infer(lowered.graph, [...unreadable, ...lowered.findings, ...unused]);
   const reviewed = lowered.review?.(inferred) ?? [];
   const report = { ...inferred, findings: [...inferred.findings, ...reviewed] };
-  const targets = lowered.targets ?? wishOf(context).targets ?? options.targets ?? [];
+  const targets = lowered.targets ?? wish.targets ?? options.targets ?? [];
   const asked = { rules: options.rules ?? {}, targets };
   const found = diagnose(lowered.graph, report, dialect.words, fromSyntax(parsed.problems, text), asked);
   const { diagnostics, unused: idle } = suppress(found, parsed, text, asked.rules);

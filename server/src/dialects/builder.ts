@@ -45,6 +45,11 @@ export class GraphBuilder {
   /** States a finding of the file itself; those of a node go through `reportOf`. */
   readonly report: Report = (code, at, data) => this.findings.push(finding(code, null, at, data));
 
+  /** Adds a finding; `assumed` where it follows from a module nobody knows, and may be wrong. */
+  state(found: Finding, assumed: boolean): void {
+    this.findings.push(assumed ? { ...found, assumed: true } : found);
+  }
+
   reportOf(node: number): Report {
     return (code, at, data) => this.findings.push(finding(code, node, at, data));
   }

@@ -10,6 +10,8 @@ import type { Context } from "./dialect.ts";
 export interface Wish {
   readonly input: readonly number[] | null;
   readonly scale: string | null;
+  /** A setting asks for it, which speaks for all files of a folder: it holds where it can, and is no error where not. */
+  readonly general: { readonly input: boolean; readonly scale: boolean };
   readonly targets: readonly Target[] | null;
   /** Directives that could not be read. `expected` completes "… must be …". */
   readonly problems: readonly WishProblem[];
@@ -28,8 +30,7 @@ const FRAMEWORKS = `frameworks out of ${TARGET_WORDS.join(", ")}, with commas be
 
 /** Merges setting, comments and command line. Later comments win over earlier ones. */
 export function wishOf(context: Context): Wish {
-  let input = context.defaults?.input ?? null;
-  let scale = context.defaults?.scale ?? null;
+  let { input, scale } = context;
   let targets: readonly Target[] | null = null;
   const problems: WishProblem[] = [];
   for (const { range, text } of context.comments()) {
@@ -40,10 +41,10 @@ export function wishOf(context: Context): Wish {
       const value = equals < 0 ? "" : word.slice(equals + 1);
       if (name === "input") {
         const sizes = readSizes(value);
-        if (sizes) input = sizes;
+        if (sizes) input = context.input ?? sizes;
         else problems.push({ range, name, value, expected: INPUT });
       } else if (name === "scale") {
-        if (value) scale = value;
+        if (value) scale = context.scale ?? value;
         else problems.push({ range, name, value, expected: "a scale such as n" });
       } else if (name === "targets") {
         const named = parseTargets(value.split(","));
@@ -52,7 +53,15 @@ export function wishOf(context: Context): Wish {
       }
     }
   }
-  return { input: context.input ?? input, scale: context.scale ?? scale, targets, problems };
+  const general = { input: input === null, scale: scale === null };
+  const { defaults } = context;
+  return {
+    input: input ?? defaults?.input ?? null,
+    scale: scale ?? defaults?.scale ?? null,
+    general,
+    targets,
+    problems,
+  };
 }
 
 /** `3x320x320`, `3,320,320` or `[3,320,320]`; null where it is none of them. */

@@ -178,7 +178,7 @@ function checked(graph: Graph, report: ShapeReport, { rules: settings = {}, targ
       { graph, report, targets },
       (node, at, data) => {
         const { assumed } = report.nodes[node.id]!;
-        found.push({ ...finding(code, node.id, at, data), ...(assumed ? { assumed: true } : {}) });
+        found.push({ ...finding(code, node.id, at, data), ...(assumed === "sizes" ? { assumed: true } : {}) });
       },
       optionValues(options, setting),
     );

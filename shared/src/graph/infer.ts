@@ -68,9 +68,9 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
   const inputs = node.inputs.map((ref) => (ref ? outputOf(ref, reports) : null));
   const assumed = assumedOf(node, reports);
   const report: Report = (code, at, data) => {
-    // What only the number of axes speaks against is no problem where nobody knows that number.
-    if (assumed === "rank" && code === "wrong-rank") return;
-    findings.push({ ...finding(code, node.id, at, data), ...(assumed ? { assumed: true } : {}) });
+    // What the number of axes speaks against is no problem where nobody knows that number. Other findings do not rest on it.
+    if (assumed === "rank" && (code === "wrong-rank" || code === "bad-value")) return;
+    findings.push({ ...finding(code, node.id, at, data), ...(assumed === "sizes" ? { assumed: true } : {}) });
   };
   const silent = (): NodeReport => ({ inputs, outputs: [], inference: null, cost: NO_COST, field: null });
 
@@ -100,10 +100,10 @@ function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], fin
   };
 }
 
-/** What is assumed of a node's inputs: the weaker word where they differ. */
+/** What is assumed of a node's inputs: sizes where they differ, which may be wrong in any way. */
 function assumedOf(node: Node, reports: readonly NodeReport[]): Assumption | undefined {
   const words = node.inputs.map((ref) => (ref ? reports[ref.node]?.assumed : undefined));
-  return words.includes("rank") ? "rank" : words.find((word) => word !== undefined);
+  return words.includes("sizes") ? "sizes" : words.find((word) => word !== undefined);
 }
 
 function assumption(assumed: Assumption | undefined): { readonly assumed?: Assumption } {

@@ -29,7 +29,8 @@ export const opaqueOp = defineOp({
       return { outputs: [withDims(input, new Map([[channelAxis(input), attrs.channels]]))], assumed: "sizes" };
     }
     const why = attrs.type === null ? "the layer is not known" : `the layer ${attrs.type} is not known`;
-    return { outputs: input ? [unknownLike(input, why)] : [], assumed: "rank" };
+    // A layer that could not be read (its type is null) may be any, but most keep the rank, and so it goes on.
+    return { outputs: input ? [unknownLike(input, why)] : [], ...(attrs.type === null ? {} : { assumed: "rank" }) };
   },
   field: "all",
   run: (_, { cannot }) => cannot("nobody knows what it computes"),

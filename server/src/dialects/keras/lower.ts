@@ -88,8 +88,9 @@ class Lowering {
     const [first] = model.layers;
     if (given === null && first && !/^(?:InputLayer|Merge)$/.test(first.className)) {
       const declared = declaredInput(model, 0);
-      const asked = wishOf(this.context).input;
-      const sizes = declared ?? (asked && [null, ...asked]);
+      const { input: asked, general } = wishOf(this.context);
+      // A setting for images says nothing about a model whose axes are in another order.
+      const sizes = declared ?? (asked && !general.input ? [null, ...asked] : null);
       previous = [sizes ? this.graph.addInput("input", this.inputTensor(sizes, ""), first.typeRange) : null];
     }
     for (const [index, layer] of model.layers.entries()) {

@@ -73,10 +73,11 @@ class Lowering {
    * whole, so that a part of it gets that only where it takes as many channels.
    */
   private inputOf({ tree, isPart }: Network): Ref | null {
-    const asked = wishOf(this.context).input;
+    const { input: asked, general } = wishOf(this.context);
     const own = inputDims(this.chain(tree, 0));
     const fits = own !== null && asked?.length === own.length && asked[0] === own[0];
-    const dims: readonly Dim[] | null = asked && (fits || (!isPart && this.networks.length === 1)) ? asked : own;
+    const dims: readonly Dim[] | null =
+      asked && (fits || (!general.input && !isPart && this.networks.length === 1)) ? asked : own;
     return dims && this.graph.addInput("input", { dims: [symbol("N"), ...dims], layout: CHANNELS_FIRST }, tree.range);
   }
 

@@ -7,7 +7,7 @@ import { operators } from "#shared/ops/index.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { entryOf, get, type MapTree, plain, type Tree } from "../../syntax/tree.ts";
 import type { Context } from "../dialect.ts";
-import { wishOf } from "../directive.ts";
+import { type Wish, wishOf } from "../directive.ts";
 import type { Flavour } from "./block.ts";
 import { flavourOf } from "./modules.ts";
 import { activationOf } from "./modules-conv.ts";
@@ -34,7 +34,6 @@ const IMAGE = 640;
 /** Reads the model's own keys; what is wrong is reported and read as if it were not there. */
 export function readHeader(root: MapTree, context: Context, report: Report): Header {
   const wish = wishOf(context);
-  for (const { range, ...data } of wish.problems) report("bad-value", atRange(range), data);
   const value = (key: string): Plain | undefined => {
     const tree = get(root, key);
     return tree === undefined ? undefined : plain(tree);
@@ -44,10 +43,10 @@ export function readHeader(root: MapTree, context: Context, report: Report): Hea
     return typeof found === "number" ? found : undefined;
   };
   const rows = ["backbone", "head"].flatMap((key) => rowsOf(root, key, report));
-  const flavour = flavourOf(value("anchors") !== undefined, rows.map(moduleOf));
+  const flavour = flavourOf(value("anchors"), rows.map(moduleOf));
   const nc = numberAt("nc");
   if (nc === undefined) missing(root, "nc", report);
-  const scaling = scalingOf(root, wish.scale ?? letterOf(context.path), report);
+  const scaling = scalingOf(root, wish, letterOf(context.path), report);
   const anchors = value("anchors");
   const perLevel = Array.isArray(anchors)
     ? Math.floor((Array.isArray(anchors[0]) ? anchors[0].length : 0) / 2)
@@ -109,8 +108,12 @@ function moduleOf(row: Tree): string {
 }
 
 /** depth, width and the limit of channels: from `scales` by letter, or from the two multiples. */
-function scalingOf(root: MapTree, wanted: string, report: Report): Scaling {
+function scalingOf(root: MapTree, wish: Wish, named: string, report: Report): Scaling {
   const scales = get(root, "scales");
+  const has = (letter: string) => entryOf(scales, letter) !== undefined;
+  const asked = wish.scale !== null && (!wish.general.scale || has(wish.scale)) ? wish.scale : null;
+  // Only the builder of YOLOv10 knows a scale b.
+  const wanted = asked ?? (named === "b" && !has(named) ? "" : named);
   if (scales?.kind === "map" && scales.entries.length > 0) {
     const written = get(root, "scale");
     const letter =

@@ -5,7 +5,7 @@
 
 import { withInput } from "#shared/graph/fit.ts";
 import type { Origin } from "#shared/graph/graph.ts";
-import { infer } from "#shared/graph/infer.ts";
+import { finding, infer } from "#shared/graph/infer.ts";
 import {
   AT_TYPE,
   type At,
@@ -40,6 +40,8 @@ interface Built {
   readonly value: Value;
   /** null: not known, so that rows reading it are not judged. */
   readonly width: Width | null;
+  /** The width is what a module nobody knows usually gives, or follows from that. */
+  readonly assumed?: boolean;
 }
 
 /** Lowers a model file. Never throws; a row that cannot be built is reported, and the next go on. */
@@ -93,6 +95,8 @@ export function imageOf([channels, height, width]: Header["input"]) {
 /** The rows built so far. */
 class Model {
   private readonly built: Built[] = [];
+  /** A module of somebody's own stands above: its builder may count rows in another way. */
+  private isForeign = false;
   private readonly site: Site;
   private readonly image: Built;
 
@@ -177,6 +181,7 @@ class Model {
       regMax: this.header.regMax,
       end2end: this.header.end2end,
     };
+    const isAssumed = inputs.some(({ assumed }) => assumed === true);
     let prepared: Prepared | null = null;
     let origin = bare;
     try {
@@ -192,15 +197,15 @@ class Model {
         value = module.build(new Block(this.site, origin, scope), values, bound);
         values = [value];
       }
-      return { value, width: prepared.width };
+      return { value, width: prepared.width, assumed: isAssumed && !module.widens };
     } catch (error) {
       if (!(error instanceof RowRefusal)) throw error;
       const built = this.standIn(origin, index, inputs, prepared ? prepared.width : fallback);
       const node = tensorOf(built.value)?.node;
       const at = atOf(error.at);
-      if (node === undefined) report(error.code, atRange(rangeOf(at, origin)), error.data);
-      else this.builder.reportOf(node)(error.code, at, error.data);
-      return built;
+      const where = node === undefined ? atRange(rangeOf(at, origin)) : at;
+      this.builder.state(finding(error.code, node ?? null, where, error.data), isAssumed);
+      return isAssumed ? { ...built, assumed: true } : built;
     }
   }
 
@@ -230,7 +235,8 @@ class Model {
         index === 0
           ? "the first layer can only read -1, the image"
           : `layer ${index} can read layers 0 to ${index - 1}`;
-      report("unknown-reference", atRange(range), { name: String(written), candidates: [], detail: known });
+      const data = { name: String(written), candidates: [], detail: known };
+      this.builder.state(finding("unknown-reference", null, atRange(range), data), this.isForeign);
       return { built: UNKNOWN, range };
     });
   }
@@ -273,8 +279,9 @@ class Model {
   /** What most modules make of their first argument. */
   private guessedWidth(given: readonly Argument[], inputs: readonly Built[]): Width | null {
     const written = given[0]?.value;
-    if (typeof written !== "number" || !(written > 0)) return inputs.length === 1 ? inputs[0]!.width : null;
-    return written === this.header.unscaled ? written : scaledWidth(written, this.header.scaling);
+    if (!Number.isSafeInteger(written) || !(Number(written) > 0)) return inputs.length === 1 ? inputs[0]!.width : null;
+    const width = Number(written);
+    return width === this.header.unscaled ? width : scaledWidth(width, this.header.scaling);
   }
 
   /** A row that could not be built: the rank goes on, and the recorded width, so that later rows are not blamed. */
@@ -292,9 +299,10 @@ class Model {
     inputs: readonly Built[],
     given: readonly Argument[],
   ): Built {
+    this.isForeign = true;
     const width = this.guessedWidth(given, inputs);
     const wires = inputs.map(({ value }) => tensorOf(value)).filter((wire) => wire !== null);
-    if (wires.length === 0) return { value: null, width };
+    if (wires.length === 0) return { value: null, width, assumed: true };
     const channels = typeof width === "number" && width > 0 ? width : null;
     const attrs = { type: name, outputs: null, channels };
     const ref = this.builder.add(opaqueOp, attrs, { inputs: wires, scope: `model.${index}`, origin });
@@ -303,7 +311,7 @@ class Model {
       assumed: channels === null ? "keep the size of its input" : `give ${channels} channels at the size of its input`,
       candidates: moduleNames(this.header.flavour),
     });
-    return { value: ref, width: channels };
+    return { value: ref, width: channels, assumed: true };
   }
 }
 

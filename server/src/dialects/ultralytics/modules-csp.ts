@@ -16,7 +16,6 @@ import {
   stem,
   tensorOf,
   unary,
-  withSource,
 } from "./rows.ts";
 import type { Arguments } from "./signature.ts";
 
@@ -292,14 +291,5 @@ export const cspModules: Readonly<Record<string, Module>> = {
     let y = resNetBlock(b.at("layer.0"), x, c1, c2, s, e);
     for (let index = 1; index < a.int("n"); index++) y = resNetBlock(b.at(`layer.${index}`), y, e * c2, c2, 1, e);
     return y;
-  }),
-  C3f: unary(withSource, "c1, c2, n=1, shortcut=False, g=1, e=0.5", (b, x, a) => {
-    const [c1, c2, n] = [a.int("c1"), a.int("c2"), a.int("n")];
-    const hidden = Math.trunc(c2 * a.number("e"));
-    const options = { shortcut: a.flag("shortcut"), g: a.positive("g"), e: 1 };
-    const parts = [unit(b.at("cv2"), x, c1, hidden), unit(b.at("cv1"), x, c1, hidden)];
-    for (let index = 0; index < n; index++)
-      parts.push(bottleneck(b.at(`m.${index}`), parts.at(-1)!, hidden, hidden, options));
-    return unit(b.at("cv3"), b.concat(parts), (2 + n) * hidden, c2);
   }),
 };

@@ -1,6 +1,7 @@
 /**
  * Which module a name means, in each of the family's builders.
  */
+import type { Plain } from "#shared/ops/param.ts";
 import type { Flavour } from "./block.ts";
 import { headAliases, headModules } from "./heads.ts";
 import { attentionModules } from "./modules-attention.ts";
@@ -17,6 +18,7 @@ const tables: Readonly<Record<Flavour, Table>> = {
   ultralytics: {
     ...common,
     ...modulesV13,
+    Silence: modulesV9.Silence!,
     ...Object.fromEntries(Object.entries(headAliases).map(([alias, name]) => [alias, headModules[name]!])),
   },
   yolov5: { ...common, ...modulesV5 },
@@ -34,12 +36,16 @@ export function moduleNames(flavour: Flavour = "ultralytics"): readonly string[]
   return Object.keys(tables[flavour]);
 }
 
+/** Modules of Ultralytics that came from yolov9, where `anchors` is a plain number. */
+const FROM_V9 = new Set("RepNCSPELAN4 SPPELAN ELAN1 ADown AConv CBLinear CBFuse".split(" "));
+
 /** The builder that a file is written for: anchors belong to the older ones, which its modules tell apart. */
-export function flavourOf(hasAnchors: boolean, names: readonly string[]): Flavour {
-  if (!hasAnchors) return "ultralytics";
+export function flavourOf(anchors: Plain | undefined, names: readonly string[]): Flavour {
+  if (anchors === undefined) return "ultralytics";
   const only = (own: Table, other: Table) => names.some((name) => name in own && !(name in other) && !(name in common));
   if (only(modulesV9, modulesV7)) return "yolov9";
-  return only(modulesV7, modulesV5) ? "yolov7" : "yolov5";
+  if (only(modulesV7, modulesV5)) return "yolov7";
+  return typeof anchors === "number" && names.some((name) => FROM_V9.has(name)) ? "yolov9" : "yolov5";
 }
 
 /** Heads whose builder runs a 256×256 image through the model to learn the strides. */

@@ -48,6 +48,8 @@ export type Rule = (row: Row) => Prepared;
 export interface Module {
   readonly parameters: readonly Parameter[];
   readonly rule: Rule;
+  /** Its width follows from its arguments alone. */
+  readonly widens: boolean;
   readonly build: Build<readonly Value[]>;
 }
 
@@ -64,6 +66,7 @@ export function define(rule: Rule, signature: string, build: Build<readonly Valu
       return parameters;
     },
     rule,
+    widens: rule === base || rule === repeated || rule === stem || rule === hgBlock || rule === resNet,
     build,
   };
 }
