@@ -14,10 +14,10 @@ export function figure(value: number | null | undefined, digits = 4): string {
   return text.replaceAll("-", "−");
 }
 
-/** In a cell: as many digits as it has room for. */
+/** In a cell: as many digits as it has room for, without the zero before the point. */
 export function brief(value: number, room: number): string {
   for (const digits of [4, 3, 2, 1]) {
-    const text = figure(value, digits);
+    const text = figure(value, digits).replace(/^(−?)0\./, "$1.");
     if (text.length <= room) return text;
   }
   return "";

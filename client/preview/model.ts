@@ -38,8 +38,8 @@ export interface Choices {
   /** One map on its own; null: the grid. */
   plane: number | null;
   slice: number;
-  /** The value that is explained. */
-  place: Place;
+  /** The value that is explained; null: the one in the middle. */
+  place: Place | null;
   flipped: boolean;
   shift: { dx: number; dy: number };
   sample: Extract<Sample, { kind: "generated" }> | null;
@@ -62,7 +62,7 @@ const FIRST_CHOICES: Choices = {
   cell: 88,
   plane: null,
   slice: 0,
-  place: { plane: 0, z: 0, y: 0, x: 0 },
+  place: null,
   flipped: false,
   shift: { dx: 0, dy: 0 },
   sample: null,
@@ -175,8 +175,7 @@ export class Model {
   select(id: string | null): void {
     const { choices } = this;
     if (choices.selected === id) return;
-    Object.assign(choices, { selected: id, output: 0, weight: null, plane: null, slice: 0 });
-    choices.place = FIRST_CHOICES.place;
+    Object.assign(choices, { selected: id, output: 0, weight: null, plane: null, slice: 0, place: null });
     this.changed();
   }
 

@@ -125,7 +125,7 @@ export class MapsView {
       },
     });
     this.plane = new PlaneView(connection, {
-      at: (cell) => this.readAt({ ...choices.place, ...cell, z: choices.slice, plane: choices.plane ?? 0 }),
+      at: (cell) => this.readAt({ y: 0, x: 0, ...cell, z: choices.slice, plane: choices.plane ?? 0 }),
       choose: (cell) => {
         const before = choices.place;
         choices.place = { ...cell, plane: choices.plane ?? 0, z: choices.slice };
@@ -199,7 +199,7 @@ export class MapsView {
     this.statistics.show(maps.statistics, palette, maps.layout.planes);
     const style = { slice: choices.slice, palette: choices.palette, range: choices.range };
     if (single && pictures) {
-      this.plane.show(maps.tensor, maps.layout, choices.plane!, style, choices.place, this.fresh);
+      this.plane.show(maps.tensor, maps.layout, choices.plane!, style, choices.place ?? { y: 0, x: 0 }, this.fresh);
     } else this.grid.show(maps.tensor, maps.layout, style, choices.cell, this.fresh);
     this.fresh = false;
   }
@@ -211,7 +211,7 @@ export class MapsView {
       this.fresh = true;
     } else if (answer.kind === "waiting" || answer.kind === "refused") {
       this.maps = null;
-      setText(this.waiting, answer.message);
+      setText(this.waiting, sentence(answer.message));
     }
     this.model.changed();
   }
@@ -253,7 +253,7 @@ export class MapsView {
     const { choices } = this.model;
     const planes = this.maps?.layout.planes ?? 1;
     choices.plane = Math.min(Math.max(Math.round(plane) || 0, 0), planes - 1);
-    choices.place = { ...choices.place, plane: choices.plane };
+    choices.place = { z: choices.slice, y: 0, x: 0, ...choices.place, plane: choices.plane };
     this.model.changed();
     this.readAt(choices.place);
   }
@@ -279,6 +279,10 @@ export class MapsView {
       this.model.hear({ kind: "notice", severity: "error", message: (error as Error).message });
     }
   }
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
 }
 
 /** A float32 with all its digits: the least that name it. */

@@ -4,7 +4,8 @@ import { milliseconds } from "../format.ts";
 import type { Model } from "../model.ts";
 import { titleOf } from "../network/scene.ts";
 
-const COLUMNS = ["Layer", "Output", "Parameters", "MACs", "Memory", "Sees", "Time"] as const;
+const WORDS = ["Layer", "Output"] as const;
+const NUMBERS = ["Parameters", "MACs", "Memory", "Sees", "Time"] as const;
 
 export class LayersView {
   readonly element: HTMLElement;
@@ -24,7 +25,16 @@ export class LayersView {
       el(
         "table",
         { class: "table" },
-        el("thead", {}, el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)))),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            ...WORDS.map((name) => el("th", { scope: "col" }, name)),
+            ...NUMBERS.map((name) => el("th", { scope: "col", class: "number" }, name)),
+          ),
+        ),
         this.rows,
       ),
     );
@@ -69,7 +79,7 @@ export class LayersView {
 /** What the run took for a node, or for all that a block holds. */
 export function timeOf(model: Model, id: string): string {
   const done = model.run?.done;
-  if (!done || !model.diagram) return "";
+  if (!done || model.node(id)?.kind === "input") return "";
   const parts = model.holding(id).flatMap((each) => done.get(each) ?? []);
   if (parts.length === 0) return "";
   if (parts.every(({ reused }) => reused)) return "kept";

@@ -66,7 +66,7 @@ export class Status {
   private words(run: RunState): string {
     const node = this.model.node(run.node);
     const name = node ? titleOf(node) : "";
-    const done = [...run.done.values()];
+    const done = [...run.done].flatMap(([id, each]) => (this.model.node(id)?.kind === "input" ? [] : [each]));
     const kept = done.filter(({ reused }) => reused).length;
     const computed = done.filter(({ reused }) => !reused);
     const macs = computed.reduce((sum, each) => sum + each.macs, 0);
@@ -80,7 +80,7 @@ export class Status {
       case "done": {
         const what = `Ran ${computed.length} ${computed.length === 1 ? "layer" : "layers"}`;
         const rest = kept > 0 ? [`${kept} kept`] : [];
-        return done.length === 0
+        return computed.length === 0
           ? "Up to date"
           : [`${what} in ${milliseconds(run.milliseconds)}`, ...cost, ...rest].join(" · ");
       }

@@ -119,10 +119,8 @@ export class Toolbar {
         this.seedField,
         this.report,
         this.sizes,
-        el("span", { class: "spacer" }),
-        exports,
-        this.pin,
       ),
+      el("div", { class: "actions" }, exports, this.pin),
       this.dialog,
     );
   }

@@ -12,7 +12,8 @@ import type { Model } from "../model.ts";
 import { titleOf } from "../network/scene.ts";
 import { onTheme, theme } from "../theme.ts";
 
-const SIDE = 190;
+const MOST_SIDE = 240;
+const GAP = 24;
 const MOST = 64;
 
 /** A layer's map on the plain and on the moved sample, on one colour scale. */
@@ -64,6 +65,8 @@ export class ShiftView {
   private standing: Ask | null = null;
   private asked = "";
   private tableOf = "";
+  /** Of a picture, in CSS pixels. */
+  private side = MOST_SIDE;
   private readonly draw = onFrame(() => this.paint());
 
   constructor(
@@ -147,7 +150,10 @@ export class ShiftView {
     );
     this.dragging();
     onTheme(this.draw);
-    new ResizeObserver(this.draw).observe(this.element);
+    new ResizeObserver(([entry]) => {
+      this.side = Math.max(100, Math.min(MOST_SIDE, (entry!.contentRect.width - 40 - 2 * GAP) / 3));
+      this.draw();
+    }).observe(this.element);
   }
 
   update(): void {
@@ -267,7 +273,7 @@ export class ShiftView {
     const { colour } = theme();
     const before = this.sample.tile;
     if (before) {
-      const [width, height] = fitted(before);
+      const [width, height] = fitted(before, this.side);
       if (fitCanvas(this.sampleCanvas, width, height)) {
         const context = this.sampleCanvas.getContext("2d")!;
         context.fillStyle = colour.surface;
@@ -286,11 +292,11 @@ export class ShiftView {
     const maps = this.looked();
     if (!maps || maps.tensor.weight !== undefined) return;
     const { node, output } = maps.tensor;
-    const plane = Math.min(choices.place.plane, maps.layout.planes - 1);
+    const plane = Math.min(choices.place?.plane ?? 0, maps.layout.planes - 1);
     this.pair.want(node, output, plane, choices.slice, choices.palette, `${editions.plain} ${editions.shifted}`);
     for (const [index, canvas] of [this.beforeCanvas, this.afterCanvas].entries()) {
       const tile = this.pair.tiles[index];
-      const [width, height] = tile ? fitted(tile) : [SIDE, SIDE];
+      const [width, height] = tile ? fitted(tile, this.side) : [this.side, this.side];
       if (!fitCanvas(canvas, width, height)) continue;
       const context = canvas.getContext("2d")!;
       context.fillStyle = colour.surface;
@@ -300,8 +306,8 @@ export class ShiftView {
   }
 }
 
-function fitted({ width, height }: Tile): readonly [number, number] {
-  const scale = Math.min(SIDE / width, SIDE / height);
+function fitted({ width, height }: Tile, side: number): readonly [number, number] {
+  const scale = Math.min(side / width, side / height);
   return [Math.max(width * scale, 8), Math.max(height * scale, 12)];
 }
 
@@ -327,16 +333,30 @@ function bar(value: number | null): HTMLElement {
   return box;
 }
 
+/** A move in words: `2 right, 1 down`; the innermost axis is across. */
+function movement(sizes: readonly number[]): string {
+  const words = [
+    ["right", "left"],
+    ["down", "up"],
+    ["deeper", "shallower"],
+  ] as const;
+  const parts = sizes.toReversed().map((size, axis) => {
+    const [ahead, back] = words[axis] ?? ["on", "back"];
+    return `${figure(Math.abs(size), 3)} ${size < 0 ? back : ahead}`;
+  });
+  return parts.join(", ");
+}
+
 /** What happened to the chosen layer, in a sentence. */
 function verdict({ expected, moved, equivariance, invariance }: ShiftedLayer, dx: number, dy: number): string {
   if (dx === 0 && dy === 0) return "Drag the sample, or move it with the arrow keys.";
   if (invariance === 0) return "The output did not change at all: it is invariant to this shift.";
   const changed = invariance === null ? "" : ` The output changed by ${figure(100 * invariance, 3)} % of its size.`;
   if (expected.length === 0 || equivariance === null) return `The output has no place to move.${changed}`;
-  const by = moved === null ? "by no clear amount" : `by ${cells(moved)}`;
+  const by = moved === null ? "by no clear amount" : movement(moved);
   const follows =
     equivariance < 1e-4
       ? "It follows the sample exactly: it is equivariant to this shift."
       : `Compared with the output moved along it is ${figure(100 * equivariance, 3)} % off.`;
-  return `If it followed, the output would move by ${cells(expected)} cells; it moved ${by}. ${follows}${changed}`;
+  return `If it followed, the output would move ${movement(expected)}; it moved ${by}. ${follows}${changed}`;
 }

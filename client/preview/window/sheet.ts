@@ -32,7 +32,7 @@ export interface Picture {
   readonly height: number;
 }
 
-const LEAST_CELL = 13;
+const LEAST_CELL = 20;
 const MOST_CELL = 38;
 
 /**
@@ -200,12 +200,12 @@ export class Sheet {
     y: number,
     value: number,
     ink: string,
-    text = brief(value, Math.floor(this.viewport.cell / 6)),
+    text = brief(value, Math.floor((this.viewport.cell - 2) / 5.6)),
   ): void {
     const { cell } = this.viewport;
-    if (cell < 20) return;
+    if (cell < 18) return;
     const [left, top] = this.rect(x, y);
-    write(this.context, left + cell / 2, top + cell / 2, text, Math.min(11, cell * 0.34), ink);
+    write(this.context, left + cell / 2, top + cell / 2, text, 9.5, ink);
   }
 }
 
@@ -217,8 +217,9 @@ export function write(
   size: number,
   ink: string,
   align: CanvasTextAlign = "center",
+  family = theme().mono,
 ): void {
-  context.font = `${size}px ${theme().mono}`;
+  context.font = `${size}px ${family}`;
   context.textAlign = align;
   context.textBaseline = "middle";
   context.fillStyle = ink;

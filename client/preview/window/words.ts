@@ -1,5 +1,5 @@
 /** What is said about a value beside the pictures. */
-import type { Explanation, WindowAxis } from "#shared/preview/protocol.ts";
+import type { Explanation, Spread, WindowAxis } from "#shared/preview/protocol.ts";
 import { figure, whole } from "../format.ts";
 
 /** Where an axis of the window stands, by the formula: `rows 5, 6, 7: 3·2 − 1 = 5, and on by 1`. */
@@ -51,11 +51,18 @@ export function comparison({ exact, value }: Explanation): string {
 }
 
 /** What the value sees of an input. */
-export function seen({ field }: Explanation): readonly string[] {
+export function seen({ field }: Explanation, nameOf: (input: string) => string): readonly string[] {
   return field.map(({ input, axes, whole: all }) => {
-    if (all) return `It sees all of ${input}.`;
+    if (all) return `It sees all of ${nameOf(input)}.`;
     const parts = axes.map(({ name, first, last }) => `${name} ${minus(first)}…${minus(last)}`);
     const size = axes.map(({ first, last }) => whole(last - first + 1)).join(" × ");
-    return `It sees ${size} of ${input}: ${parts.join(", ")}.`;
+    return `It sees ${size} of ${nameOf(input)}: ${parts.join(", ")}.`;
   });
+}
+
+/** What one input value does, in a sentence. */
+export function spreadSummary({ place, value, products }: Spread): string {
+  const { plane, y, x } = place;
+  const where = `Input channel ${plane}, row ${y}, column ${x} = ${figure(value, 6)}`;
+  return `${where}: times each of ${products.length} kernel values, added where they fall`;
 }
