@@ -13,13 +13,23 @@ const KEPT = "state";
 const worker = new Worker("/worker.js");
 const asked: any[] = [];
 const events: any[] = [];
+const waiting = new Map<number, (answer: any) => void>();
+/** The page's own requests, by kind, and the answers that came. */
+const requests: any[] = [];
 const answers: any[] = [];
 let first: any[] = [];
+let ids = 1_000_000; // beyond those of the page
 
 const say = (data: unknown) => dispatchEvent(new MessageEvent("message", { data }));
 
 worker.addEventListener("message", ({ data }: any) => {
-  ("id" in data ? answers : events).push(data.kind === "tiles" ? { kind: "tiles" } : data);
+  const ours = waiting.get(data.id);
+  if (ours) {
+    waiting.delete(data.id);
+    ours(data);
+    return;
+  }
+  ("id" in data ? answers : events).push(data.kind === "tiles" ? { ...data, rgba: null } : data);
   say(data);
 });
 
@@ -27,8 +37,8 @@ worker.addEventListener("message", ({ data }: any) => {
 const bridge = {
   asked,
   events,
+  requests,
   answers,
-  worker,
   say,
   /** What the panel says as soon as the page is there. */
   begin(messages: any[]) {
@@ -36,12 +46,21 @@ const bridge = {
     if (asked.some(({ kind }) => kind === "ready")) for (const message of first) bridge.tell(message);
   },
   tell: (message: any) => worker.postMessage({ message, interrupts: false }),
+  /** Asks the worker, beside the page. */
+  ask(question: any) {
+    const id = ++ids;
+    return new Promise((resolve) => {
+      waiting.set(id, resolve);
+      bridge.tell({ ...question, id });
+    });
+  },
 };
 Object.assign(globalThis, {
   bridge,
   acquireVsCodeApi: () => ({
     postMessage(message: any) {
       if (!PANEL_KINDS.has(message.kind)) {
+        requests.push(message);
         bridge.tell(message);
         return;
       }

@@ -12,7 +12,7 @@ import { StatisticsView } from "./statistics.ts";
 type Maps = Extract<Answer, { kind: "maps" }>;
 
 const PALETTES: readonly (readonly [PaletteName | "auto", string])[] = [
-  ["auto", "Automatic colours"],
+  ["auto", "Auto colours"],
   ["viridis", "Viridis"],
   ["cividis", "Cividis"],
   ["grey", "Grey"],
@@ -38,6 +38,7 @@ export class MapsView {
   private readonly grid: Grid;
   private readonly plane: PlaneView;
   private readonly readout = el("output", { class: "readout", "aria-live": "polite" });
+  private readonly hint = el("span", { class: "muted hint" });
   private readonly value: Latest;
   private standing: Ask | null = null;
   private asked = "";
@@ -72,8 +73,8 @@ export class MapsView {
     this.range = select(
       "Which values the colours span",
       [
-        ["tensor", "One scale for all"],
-        ["plane", "A scale for each map"],
+        ["tensor", "One scale"],
+        ["plane", "Scale per map"],
       ],
       set("range"),
     );
@@ -153,7 +154,7 @@ export class MapsView {
       this.waiting,
       this.grid.element,
       this.plane.element,
-      this.readout,
+      el("div", { class: "foot" }, this.readout, this.hint),
     );
   }
 
@@ -187,6 +188,11 @@ export class MapsView {
     const single = maps !== null && choices.plane !== null && choices.plane < maps.layout.planes;
     const pictures = maps?.layout.kind === "images" || maps?.layout.kind === "volumes";
     this.waiting.hidden = maps !== null;
+    const ways =
+      single && pictures
+        ? "Click a value twice to see how it comes about"
+        : "Point at a map to read it, click to enlarge it";
+    setText(this.hint, maps ? (pictures ? ways : "Point at a value to read it") : "");
     if (!maps && this.waiting.textContent === "") setText(this.waiting, diagram ? "Computing …" : "");
     this.statistics.element.hidden = maps === null;
     this.grid.element.hidden = maps === null || (single && pictures);

@@ -188,15 +188,23 @@ function placeLevel(members: readonly Sized[], links: readonly Link[]): Level {
     const head = placed.boxes.get(members[0]!.id)!;
     // The first box of a stretch is the last one of the stretch before.
     const joins = boxes.get(members[0]!.id);
-    const by = joins
-      ? { x: axis - (head.x + head.width / 2), y: joins.y - head.y }
-      : { x: axis - (head.x + head.width / 2), y: bottom === 0 ? -head.y : bottom + ROW_GAP - head.y };
+    const top = joins?.y ?? (bottom === 0 ? 0 : bottom + ROW_GAP);
+    const by = { x: axis - (head.x + head.width / 2), y: top - head.y };
+    // Where a circle or a loose end makes other boxes of a stretch reach beyond the shared one, the next begins below them.
+    const others = [...placed.boxes].filter(([id]) => !joins || id !== members[0]!.id).map(([, box]) => box.y + by.y);
+    const lower = joins ? Math.max(0, bottom + ROW_GAP - Math.min(...others)) : 0;
     for (const [id, box] of placed.boxes) {
-      const there = { ...box, x: box.x + by.x, y: box.y + by.y };
+      if (boxes.has(id)) continue;
+      const there = { ...box, x: box.x + by.x, y: box.y + by.y + lower };
       boxes.set(id, there);
-      bottom = Math.max(bottom, there.y + there.height);
     }
-    for (const route of placed.routes) routes.push(moved(route, by));
+    for (const { y, height } of members.map(({ id }) => boxes.get(id)!)) bottom = Math.max(bottom, y + height);
+    for (const route of placed.routes) {
+      const { from, to, points } = moved(route, { x: by.x, y: by.y + lower });
+      const fixed = (id: string, point: Point) =>
+        joins && id === members[0]!.id ? { ...point, y: point.y - lower } : point;
+      routes.push({ from, to, points: [fixed(from, points[0]!), ...points.slice(1, -1), fixed(to, points.at(-1)!)] });
+    }
     const tail = boxes.get(members.at(-1)!.id)!;
     axis = tail.x + tail.width / 2;
   }
@@ -281,7 +289,27 @@ function column(members: readonly Sized[], links: readonly Link[]): Level {
   return { boxes, routes, width: 0, height: 0 };
 }
 
+/** Arrangements by the sizes and links they were made for: networks repeat themselves, and each fold asks again. */
+const arranged = new Map<string, Level>();
+const MOST_ARRANGED = 1000;
+
 function branches(members: readonly Sized[], links: readonly Link[]): Level {
+  const numbers = new Map(members.map(({ id }, index) => [id, String(index)]));
+  const plain = members.map(({ width, height }, index) => ({ id: String(index), width, height }));
+  const joined = links.map(({ from, to }) => ({ from: numbers.get(from)!, to: numbers.get(to)! }));
+  const key = JSON.stringify([plain, joined]);
+  const level = arranged.get(key) ?? arrange(plain, joined);
+  if (arranged.size >= MOST_ARRANGED) arranged.clear();
+  arranged.set(key, level);
+  const nameOf = (number: string) => members[Number(number)]!.id;
+  return {
+    ...level,
+    boxes: new Map([...level.boxes].map(([number, placed]) => [nameOf(number), placed])),
+    routes: level.routes.map(({ from, to, points }) => ({ from: nameOf(from), to: nameOf(to), points })),
+  };
+}
+
+function arrange(members: readonly Sized[], links: readonly Link[]): Level {
   const graph = new dagre.graphlib.Graph();
   // The exact ranker gains nothing that one sees, and takes three times as long.
   graph.setGraph({ ranksep: ROW_GAP, nodesep: COLUMN_GAP, edgesep: 18, ranker: "tight-tree" });

@@ -22,6 +22,8 @@ export interface Scene {
   readonly layout: Layout;
   /** What is written under a box, once for each of its outputs that is read. */
   readonly labels: ReadonlyMap<string, string>;
+  /** Where: beside the line that leaves to the right. */
+  readonly labelPlaces: ReadonlyMap<string, Point>;
   /** How deep a box stands in open blocks. */
   readonly depth: ReadonlyMap<string, number>;
 }
@@ -77,7 +79,8 @@ export function outline(diagram: Diagram, isOpen: (id: string) => boolean, measu
     boxes.push({
       id: node.id,
       parent: node.parent,
-      width: Math.ceil(Math.min(Math.max(width + extra, NARROWEST), WIDEST + 40)),
+      // In steps: boxes that are about as wide line up, and arrangements of them are found again.
+      width: 8 * Math.ceil(Math.min(Math.max(width + extra, NARROWEST), WIDEST + 40) / 8),
       height: open ? BLOCK_TITLE : card.detail ? 44 : 30,
       open,
     });
@@ -101,7 +104,18 @@ export function outline(diagram: Diagram, isOpen: (id: string) => boolean, measu
 export function scene({ cards, boxes, labels }: Outline, layout: Layout): Scene {
   const depth = new Map<string, number>();
   for (const { id, parent } of boxes) depth.set(id, parent === null ? 0 : depth.get(parent)! + 1);
-  return { cards, order: boxes.map(({ id }) => id), layout, labels, depth };
+  const labelPlaces = new Map<string, Point>();
+  for (const id of labels.keys()) {
+    const { x, y, width, height } = layout.boxes.get(id)!;
+    labelPlaces.set(id, { x: x + width / 2 + 8, y: y + height + 12 });
+  }
+  for (const { from, points } of layout.routes) {
+    const [first, second] = points;
+    const x = (first!.x + second!.x) / 2 + 8;
+    const known = labelPlaces.get(from);
+    if (known && x > known.x) labelPlaces.set(from, { x, y: known.y });
+  }
+  return { cards, order: boxes.map(({ id }) => id), layout, labels, labelPlaces, depth };
 }
 
 function cardOf(node: DiagramNode, open: boolean, severity: Problem["severity"] | null, measure: Measure): Card {
@@ -178,7 +192,13 @@ export interface Sight extends Placed {
 }
 
 /** Draws what is in sight. @returns the ids of the cards drawn. */
-export function drawScene(pen: Pen, { cards, order, layout, labels }: Scene, theme: Theme, look: Look, sight: Sight) {
+export function drawScene(
+  pen: Pen,
+  { cards, order, layout, labels, labelPlaces }: Scene,
+  theme: Theme,
+  look: Look,
+  sight: Sight,
+) {
   const { colour } = theme;
   const seen = (box: Placed, margin = 0) =>
     box.x - margin <= sight.x + sight.width &&
@@ -213,9 +233,9 @@ export function drawScene(pen: Pen, { cards, order, layout, labels }: Scene, the
     for (const id of shown) {
       const text = labels.get(id);
       if (text === undefined || cards.get(id)!.open) continue;
-      const { x, y, width, height } = layout.boxes.get(id)!;
+      const { x, y } = labelPlaces.get(id)!;
       const lettering = { size: 10.5, family: theme.mono, colour: colour.muted, halo: colour.background };
-      pen.text(x + width / 2 + 8, y + height + 12, text, lettering);
+      pen.text(x, y, text, lettering);
     }
   }
   for (const id of shown) {

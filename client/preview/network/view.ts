@@ -153,7 +153,8 @@ export class NetworkView {
     const by = ({ x, y }: Point) => ({ x: x + MARGIN, y: y + MARGIN });
     const boxes = new Map([...from.layout.boxes].map(([id, box]) => [id, { ...box, ...by(box) }]));
     const routes = from.layout.routes.map((route) => ({ ...route, points: route.points.map(by) }));
-    return { ...from, layout: { ...from.layout, boxes, routes } };
+    const labelPlaces = new Map([...from.labelPlaces].map(([id, place]) => [id, by(place)]));
+    return { ...from, labelPlaces, layout: { ...from.layout, boxes, routes } };
   }
 
   private readonly measure = (text: string, size: number, weight: number): number => {
