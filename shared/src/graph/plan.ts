@@ -2,6 +2,7 @@
  * In what order a graph runs, what is computed together, and when every tensor's memory is given back: known before
  * anything is computed.
  */
+import type { Surround } from "../kernels/backend.ts";
 import { EngineError, elementCount } from "../kernels/values.ts";
 import { inputOp } from "../ops/input.ts";
 import type { Tensor } from "../shape/tensor.ts";
@@ -18,6 +19,8 @@ export interface Step {
   readonly add: Ref | null;
   /** A node whose function of one number is applied to the sum. */
   readonly activation: number | null;
+  /** The cells around its first output that later windows read, along each spatial axis; null: none. */
+  readonly margin: readonly Surround[] | null;
   /** Nothing is computed: the values are given, by the caller or by the run before. */
   readonly given: boolean;
   /** Outputs that somebody asked for. */
@@ -192,6 +195,22 @@ class Planner {
     return this.sized.report.nodes[node]!.outputs.map((_, output) => ({ node, output }));
   }
 
+  /** What the windows of convolutions that read an output reach over its edges. */
+  private marginOf(ref: Ref): readonly Surround[] | null {
+    let margin: Surround[] = [];
+    for (const reader of this.readers.get(keyOf(ref)) ?? []) {
+      const { op } = this.sized.graph.nodes[reader]!;
+      const windows = this.sized.report.nodes[reader]!.inference?.windows ?? [];
+      if (op.fuses !== "addition" || windows.some(({ outputPadding }) => outputPadding !== undefined)) continue;
+      const known = margin;
+      margin = windows.map(({ window: { padBefore, padAfter } }, axis) => ({
+        before: Math.max(known[axis]?.before ?? 0, typeof padBefore === "number" ? padBefore : 0),
+        after: Math.max(known[axis]?.after ?? 0, typeof padAfter === "number" ? padAfter : 0),
+      }));
+    }
+    return margin.some(({ before, after }) => before + after > 0) ? margin : null;
+  }
+
   private bytesOf(ref: Ref): number {
     return 4 * elementCount(sizesOf(this.sized, ref), Number.MAX_SAFE_INTEGER);
   }
@@ -219,7 +238,8 @@ class Planner {
       const given = this.given.has(part.nodes[0]!);
       if (!given) for (const id of part.nodes) weightBytes += this.weightBytes(id);
       const wanted = outputs.filter((ref) => this.asked.has(keyOf(ref)));
-      return { ...part, given, wanted, releases, bytes, macs: given ? 0 : this.macsOf(part.nodes) };
+      const margin = this.marginOf({ node: part.nodes.at(-1)!, output: 0 });
+      return { ...part, margin, given, wanted, releases, bytes, macs: given ? 0 : this.macsOf(part.nodes) };
     });
     return {
       steps,

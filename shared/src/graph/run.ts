@@ -313,11 +313,12 @@ export class Run implements Finished, Iterable<StepDone> {
     return backend.tidy(() => node.op.run(backend, execution));
   }
 
-  private epilogueOf({ add, activation }: Step): Epilogue {
+  private epilogueOf({ add, activation, margin }: Step): Epilogue {
     const by = activation === null ? null : this.network.sized.graph.nodes[activation]!;
     return {
       ...(add ? { add: this.held.get(keyOf(add))! } : {}),
       ...(by?.op.pointwise ? { activation: by.op.pointwise(by.attrs) } : {}),
+      ...(margin ? { margin } : {}),
     };
   }
 

@@ -58,11 +58,19 @@ export type Pointwise =
   /** x to a power, as IEEE pow. */
   | { readonly kind: "power"; readonly exponent: number };
 
+/** Cells around an image along one spatial axis. */
+export interface Surround {
+  readonly before: number;
+  readonly after: number;
+}
+
 /** What happens to a result before it is stored: first `add`, then `activation`. A backend fuses it into the kernel. */
 export interface Epilogue<R extends Resident = Resident> {
   /** A tensor of the result's dims. */
   readonly add?: R;
   readonly activation?: Pointwise;
+  /** The cells around the result that later windows will read as zeros: a backend may write them right away. */
+  readonly margin?: readonly Surround[];
 }
 
 export interface Convolution<R extends Resident = Resident> extends Epilogue<R> {

@@ -33,8 +33,8 @@ export function fromImage(backend: Backend, image: Resident, layout: Layout): Re
 }
 
 /** What follows the image's computation, its addition as an image too. */
-export function imageEpilogue(backend: Backend, { add, activation }: Epilogue, layout: Layout): Epilogue {
-  return { ...(add ? { add: toImage(backend, add, layout) } : {}), ...(activation ? { activation } : {}) };
+export function imageEpilogue(backend: Backend, { add, ...rest }: Epilogue, layout: Layout): Epilogue {
+  return { ...rest, ...(add ? { add: toImage(backend, add, layout) } : {}) };
 }
 
 /** Runs something on the first input as an image, which gives images. */

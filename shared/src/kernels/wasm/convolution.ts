@@ -4,7 +4,7 @@ import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
 import { depthwiseKernel, packDepthwise } from "./depthwise.ts";
 import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
-import { marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
+import { marginFor, marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
 import { type Margin, padded, type Strides, type WasmTensor } from "./tensor.ts";
 import {
   F2,
@@ -39,12 +39,12 @@ export function convolve(core: Core, x: WasmTensor, convolution: Convolution<Was
 /** Brings the operands into place: their strides, and the addresses of where a kernel starts. */
 function operands(
   core: Core,
-  { axes, dims, x, convolution: { add } }: Task,
+  { axes, dims, x, convolution: { add, margin: later } }: Task,
   { margin = marginOf(axes), tight = false }: { readonly margin?: Margin; readonly tight?: boolean },
 ) {
   const from = core.asPixels(x, margin, tight);
   const added = add ? core.asPixels(add) : null;
-  const y = core.image(dims);
+  const y = core.image(dims, marginFor(dims, later));
   const to = core.asPixels(y);
   const { plane, row, pixel } = from.form;
   // The first window may start in the margin.

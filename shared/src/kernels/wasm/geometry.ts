@@ -1,8 +1,9 @@
 /** The axes of windows in threes, and small facts about them that the convolutions share. */
 import { effectiveKernel, type Placement } from "../../shape/window.ts";
+import type { Surround } from "../backend.ts";
 import type { Core } from "./core.ts";
 import type { Tile } from "./direct.ts";
-import type { Margin, Size3, Strides } from "./tensor.ts";
+import { type Margin, NO_MARGIN, type Size3, type Strides, size3 } from "./tensor.ts";
 
 /** A convolution with everything about its axes in threes. */
 export interface Windows {
@@ -35,6 +36,23 @@ export function marginOf(axes: Windows["axes"]): Margin {
   const after = axes.map((axis) =>
     Math.max(0, (axis.output - 1) * axis.stride + effectiveKernel(axis) - axis.padBefore - axis.input),
   ) as unknown as Size3;
+  return { before, after };
+}
+
+/**
+ * The margin of a result that later windows will read over the edges of. Where those may be 3 × 3, it is wide enough for
+ * whole tiles of Winograd's filtering.
+ */
+export function marginFor(dims: readonly number[], later: readonly Surround[] | undefined): Margin {
+  if (!later) return NO_MARGIN;
+  const size = size3(dims.slice(2));
+  const none: Surround = { before: 0, after: 0 };
+  const each = [...new Array<Surround>(3 - later.length).fill(none), ...later];
+  const before = each.map((axis) => Math.max(0, axis.before)) as unknown as Size3;
+  const after = each.map((axis, index) => {
+    const isSame = axis.before === 1 && axis.after === 1;
+    return isSame ? 4 * Math.ceil(size[index]! / 4) + 1 - size[index]! : Math.max(0, axis.after);
+  }) as unknown as Size3;
   return { before, after };
 }
 

@@ -8,7 +8,7 @@ import type { TransposedConvolution } from "../backend.ts";
 import { transposedDims } from "../check.ts";
 import type { Core } from "./core.ts";
 import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
-import { product, stridesOf, tileFor, windowsOf } from "./geometry.ts";
+import { marginFor, product, stridesOf, tileFor, windowsOf } from "./geometry.ts";
 import type { Margin, Size3, WasmTensor } from "./tensor.ts";
 
 /** The outputs first, first + stride, … of one axis. */
@@ -65,12 +65,12 @@ export function convolveTransposed(
   convolution: TransposedConvolution<WasmTensor>,
 ): WasmTensor {
   const dims = transposedDims(x.dims, convolution);
-  const { weight, bias, groups, add, activation = null } = convolution;
+  const { weight, bias, groups, add, activation = null, margin } = convolution;
   const { axes, kernel, stride } = windowsOf(convolution.axes);
   const phases = axes.map(phasesOf) as [Phase[], Phase[], Phase[]];
   const from = core.asPixels(x, marginOf(phases, axes), true);
   const added = add ? core.asPixels(add) : null;
-  const y = core.image(dims);
+  const y = core.image(dims, marginFor(dims, margin));
   const to = core.asPixels(y);
   const [channels, outputs] = [weight.dims[0]! / groups, weight.dims[1]!];
   const cells = product(kernel);
