@@ -239,6 +239,17 @@ export class Core {
     }
   }
 
+  /** Has integers in memory while something runs: tables that kernels read. `work` gets their address. */
+  withIntegers(numbers: readonly number[], work: (address: number) => void): void {
+    const block = this.memory.allocate(4 * numbers.length);
+    try {
+      new Int32Array(this.memory.wasm.buffer, block.address, numbers.length).set(numbers);
+      work(block.address);
+    } finally {
+      this.memory.release(block);
+    }
+  }
+
   private compiledOf(kernel: Kernel): Compiled {
     const known = this.compiled.get(kernel.key);
     if (known) return known;

@@ -33,6 +33,7 @@ import { Core } from "./core.ts";
 import type { Threads } from "./crew.ts";
 import { linear, matmul } from "./linear.ts";
 import { Memory } from "./memory.ts";
+import { adaptivePool, canPool, pool } from "./pooling.ts";
 import type { WasmTensor } from "./tensor.ts";
 import { convolveTransposed } from "./transposed.ts";
 
@@ -176,10 +177,20 @@ export class WasmBackend implements Backend<WasmTensor> {
   }
 
   pool(x: WasmTensor, pooling: Pooling): Pooled<WasmTensor> {
+    const isEmpty = [...x.dims, ...pooling.axes.map(({ output }) => output)].includes(0);
+    const indices = pooling.kind === "max" && pooling.indices;
+    if (!isEmpty && canPool(x, pooling.axes.length, indices)) {
+      return { values: pool(this.core, x, pooling), indices: null };
+    }
     return this.pooledViaReference(x, (reference, from) => reference.pool(from, pooling));
   }
 
   adaptivePool(x: WasmTensor, pooling: AdaptivePooling): Pooled<WasmTensor> {
+    const { kind, sizes } = pooling;
+    const isEmpty = [...x.dims, ...sizes].includes(0);
+    if (!isEmpty && canPool(x, sizes.length, kind === "max" && pooling.indices)) {
+      return { values: adaptivePool(this.core, x, pooling), indices: null };
+    }
     return this.pooledViaReference(x, (reference, from) => reference.adaptivePool(from, pooling));
   }
 

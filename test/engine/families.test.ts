@@ -1,0 +1,153 @@
+/**
+ * The families of kernels beside convolution hold to the reference on random shapes, between guard zones, whatever form
+ * their inputs are in.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Backend, Pooling } from "#shared/kernels/backend.ts";
+import { Reference } from "#shared/kernels/reference/reference.ts";
+import type { Values } from "#shared/kernels/values.ts";
+import type { WasmTensor } from "#shared/kernels/wasm/tensor.ts";
+import { effectiveKernel, type Placement } from "#shared/shape/window.ts";
+import { GuardedBackend } from "./guarded.ts";
+import { distance, randomOf, randomValues } from "./model.ts";
+
+const reference = new Reference();
+const guarded = new GuardedBackend();
+const CLOSE = 1e-5;
+
+/** What the memory holds of a tensor before a kernel sees it. */
+type FormName = "rows" | "pixels" | "with a margin";
+
+const form = fc.constantFrom<FormName>("rows", "pixels", "with a margin");
+
+function entered(values: Values, wanted: FormName): WasmTensor {
+  const x = guarded.enter(values);
+  const rank = values.dims.length;
+  if (wanted === "rows" || rank < 3 || rank > 5 || values.data.length === 0) return x;
+  const cells = wanted === "pixels" ? 0 : 2;
+  guarded.core.asPixels(x, { before: [0, cells, cells], after: [0, cells, 1] });
+  return x;
+}
+
+/** The same computation on both backends. */
+type Compute = (backend: Backend<any>, xs: readonly any[]) => any;
+
+function assertSame(inputs: readonly Values[], forms: readonly FormName[], compute: Compute, close = CLOSE): void {
+  const expected = compute(reference, inputs) as Values;
+  const [result] = guarded.tidy(() => [
+    compute(
+      guarded,
+      inputs.map((values, index) => entered(values, forms[index % forms.length]!)),
+    ),
+  ]);
+  const actual = guarded.read(result!);
+  guarded.release(result!);
+  guarded.checkAll();
+  assert.deepEqual(actual.dims, expected.dims);
+  const far = distance(actual.data, expected.data);
+  assert.ok(far <= close, `${far} away`);
+}
+
+/** Dims of an image of one to three axes, or of anything else. */
+const imageDims = fc
+  .tuple(
+    fc.integer({ min: 1, max: 2 }),
+    fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(16, 20, 36)),
+    fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
+  )
+  .map(([batch, channels, spatial]) => [batch, channels, ...spatial]);
+
+/** One axis of a window that fits at least once, over `input` cells. */
+function axisOver(input: number): fc.Arbitrary<Placement> {
+  return fc
+    .record({
+      kernel: fc.integer({ min: 1, max: 5 }),
+      stride: fc.integer({ min: 1, max: 4 }),
+      dilation: fc.integer({ min: 1, max: 3 }),
+      padBefore: fc.integer({ min: -1, max: 4 }),
+      padAfter: fc.integer({ min: -1, max: 4 }),
+      ceil: fc.boolean(),
+    })
+    .map(({ kernel, stride, dilation, padBefore, padAfter, ceil }) => {
+      const span = effectiveKernel({ kernel, dilation });
+      const after = Math.max(padAfter, span - input - padBefore);
+      const room = input + padBefore + after - span;
+      const output = Math[ceil ? "ceil" : "floor"](room / stride) + 1;
+      return { input, output, kernel, stride, dilation, padBefore, padAfter: after };
+    });
+}
+
+const poolings: fc.Arbitrary<{ readonly dims: number[]; readonly pooling: Pooling }> = imageDims.chain((dims) =>
+  fc.record({
+    dims: fc.constant(dims),
+    pooling: fc.oneof(
+      fc.record({
+        kind: fc.constant("max" as const),
+        axes: fc.tuple(...dims.slice(2).map(axisOver)),
+        indices: fc.constant(false),
+      }),
+      fc.record({
+        kind: fc.constant("average" as const),
+        axes: fc.tuple(...dims.slice(2).map(axisOver)),
+        countPadding: fc.boolean(),
+        divisor: fc.constantFrom(null, null, 3, -2),
+      }),
+    ),
+  }),
+);
+
+describe("engine: pooling kernels", () => {
+  it("windows", () => {
+    fc.assert(
+      fc.property(poolings, form, fc.integer(), ({ dims, pooling }, form, seed) => {
+        assertSame([randomValues(dims, randomOf(seed))], [form], (backend, [x]) => backend.pool(x, pooling).values);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("windows over fewer axes than an image has, and over more images", () => {
+    const cases = imageDims.chain((dims) => fc.tuple(fc.constant(dims), axisOver(dims.at(-1)!)));
+    fc.assert(
+      fc.property(cases, form, fc.integer(), ([dims, axis], form, seed) => {
+        const pooling = { kind: "max", axes: [axis], indices: false } as const;
+        assertSame([randomValues(dims, randomOf(seed))], [form], (backend, [x]) => backend.pool(x, pooling).values);
+      }),
+    );
+  });
+
+  it("adaptive", () => {
+    const cases = imageDims.chain((dims) =>
+      fc.tuple(fc.constant(dims), fc.tuple(...dims.slice(2).map(() => fc.integer({ min: 1, max: 11 })))),
+    );
+    const kinds = fc.constantFrom("max" as const, "average" as const);
+    fc.assert(
+      fc.property(cases, kinds, form, fc.integer(), ([dims, sizes], kind, form, seed) => {
+        const pooling = { kind, sizes, indices: false };
+        const compute: Compute = (backend, [x]) => backend.adaptivePool(x, pooling).values;
+        assertSame([randomValues(dims, randomOf(seed))], [form], compute);
+      }),
+    );
+  });
+
+  it("the mean of a large channel loses nothing", () => {
+    const values = randomValues([1, 5, 300, 300], randomOf(1));
+    const shifted = { ...values, data: values.data.map((value) => value + 100) };
+    const pooling = { kind: "average", sizes: [1, 1], indices: false } as const;
+    assertSame([shifted], ["rows"], (backend, [x]) => backend.adaptivePool(x, pooling).values, 1e-6);
+  });
+
+  it("NaN and infinities win as they do in the reference", () => {
+    const specials = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    fc.assert(
+      fc.property(poolings, fc.integer(), fc.array(fc.nat(), { maxLength: 6 }), ({ dims, pooling }, seed, places) => {
+        const values = randomValues(dims, randomOf(seed));
+        for (const [index, place] of places.entries()) {
+          values.data[place % values.data.length] = specials[index % specials.length]!;
+        }
+        assertSame([values], ["rows"], (backend, [x]) => backend.pool(x, pooling).values);
+      }),
+    );
+  });
+});
