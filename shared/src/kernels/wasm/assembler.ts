@@ -256,6 +256,13 @@ export class FunctionWriter {
     });
   }
 
+  /** Runs the body as long as the condition is not 0. */
+  while(condition: Operand, body: () => void): void {
+    this.emit([0x02, 0x40, 0x03, 0x40], instruction([0x45], condition), [0x0d, 1]);
+    body();
+    this.emit([0x0c, 0, 0x0b, 0x0b]);
+  }
+
   /** Runs the body once, and again as long as what it returns is not 0. */
   until(body: () => Operand): void {
     this.emit([0x03, 0x40]);

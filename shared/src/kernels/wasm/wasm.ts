@@ -31,6 +31,7 @@ import { fuses } from "./activation.ts";
 import { convolve } from "./convolution.ts";
 import { Core } from "./core.ts";
 import type { Threads } from "./crew.ts";
+import { binary, scaleShift, unary } from "./elementwise.ts";
 import { linear, matmul } from "./linear.ts";
 import { Memory } from "./memory.ts";
 import { adaptivePool, canPool, pool } from "./pooling.ts";
@@ -195,14 +196,19 @@ export class WasmBackend implements Backend<WasmTensor> {
   }
 
   unary(x: WasmTensor, f: Pointwise): WasmTensor {
+    if (fuses(f) && !x.dims.includes(0)) return unary(this.core, x, f);
     return this.viaReference([x], (reference, [from]) => reference.unary(from!, f));
   }
 
   binary(kind: Binary, a: WasmTensor, b: WasmTensor): WasmTensor {
+    if (!a.dims.includes(0) && !b.dims.includes(0)) return binary(this.core, kind, a, b);
     return this.viaReference([a, b], (reference, [left, right]) => reference.binary(kind, left!, right!));
   }
 
   scaleShift(x: WasmTensor, along: ScaleShift): WasmTensor {
+    if (!x.dims.includes(0)) {
+      return this.withActivation(along, (parts) => scaleShift(this.core, x, parts));
+    }
     return this.viaReference([x], (reference, [from]) => reference.scaleShift(from!, along));
   }
 

@@ -1,0 +1,105 @@
+/**
+ * Elementary functions of vectors of floats, to about 1e-7 of the value. NaN stays NaN, infinities go where they should,
+ * results below 1e-37 are 0.
+ *
+ * Sources: Cody & Waite, "Software Manual for the Elementary Functions" (reduction of exp), the Cephes library's
+ * polynomials for exp and tanh of floats. The polynomial of erfc is our own fit.
+ */
+import { type Code, type FunctionWriter, f32x4, i32x4, type Local, type Operand, v128 } from "./assembler.ts";
+
+export const number = f32x4.constant;
+
+/** c₀ + c₁x + c₂x² + …, by Horner's rule. */
+export function polynomial(x: Operand, coefficients: readonly number[]): Code {
+  const highest = number(coefficients.at(-1)!);
+  return coefficients.slice(0, -1).reduceRight<Code>((sum, c) => f32x4.add(f32x4.mul(sum, x), number(c)), highest);
+}
+
+/** ln 2 in two parts, the first of few bits, so that multiples of it are exact. */
+const LN2_HIGH = 0.693359375;
+const LN2_LOW = Math.LN2 - LN2_HIGH;
+const EXP = [0.5, 0.166666665, 0.0416657959, 0.0083334519, 0.00139819995, 0.00019875691];
+
+/** eˣ. */
+export function exp(f: FunctionWriter, argument: Operand): Code {
+  const [x, n, rest] = f.locals("v128", 3) as [Local, Local, Local];
+  f.set(x, argument);
+  f.set(n, f32x4.nearest(f32x4.mul(f32x4.lesser(f32x4.greater(x, number(-87)), number(89)), number(Math.LOG2E))));
+  f.set(rest, f32x4.sub(f32x4.sub(x, f32x4.mul(n, number(LN2_HIGH))), f32x4.mul(n, number(LN2_LOW))));
+  const small = f32x4.add(f32x4.mul(f32x4.mul(rest, rest), polynomial(rest, EXP)), f32x4.add(rest, number(1)));
+  // 2ⁿ⁻¹ · 2: 2¹²⁸ is no float, though results just below it are.
+  const exponent = i32x4.add(i32x4.fromFloats(n), i32x4.splat(126));
+  const scaled = f32x4.mul(f32x4.mul(small, number(2)), i32x4.shiftLeft(exponent, 23));
+  const below = v128.select(number(0), scaled, f32x4.lt(x, number(-87)));
+  return v128.select(number(Number.POSITIVE_INFINITY), below, f32x4.gt(x, number(88.722839)));
+}
+
+/** 1/(1 + e⁻ˣ). */
+export function sigmoid(f: FunctionWriter, x: Operand): Code {
+  return f32x4.div(number(1), f32x4.add(number(1), exp(f, f32x4.neg(x))));
+}
+
+const TANH = [-0.333332819, 0.133314422, -0.0537397155, 0.0206390888, -0.0057049887];
+
+/** What tanh adds to x near 0. */
+function tanhBend(f: FunctionWriter, x: Local): Code {
+  const square = f.let("v128", f32x4.mul(x, x));
+  return f32x4.mul(f32x4.mul(polynomial(square, TANH), square), x);
+}
+
+/** Where tanh is so close to x that 1 − 2/(e²ˣ + 1) would lose digits. */
+function isNearZero(x: Operand): Code {
+  return f32x4.lt(f32x4.abs(x), number(0.625));
+}
+
+export function tanh(f: FunctionWriter, argument: Operand): Code {
+  const x = f.let("v128", argument);
+  const near = f32x4.add(x, tanhBend(f, x));
+  const far = f32x4.sub(number(1), f32x4.div(number(2), f32x4.add(exp(f, f32x4.add(x, x)), number(1))));
+  return v128.select(near, far, isNearZero(x));
+}
+
+/** x − tanh(x). */
+export function tanhShrink(f: FunctionWriter, argument: Operand): Code {
+  const x = f.let("v128", argument);
+  const bend = f.let("v128", tanhBend(f, x));
+  return v128.select(f32x4.neg(bend), f32x4.sub(x, tanh(f, x)), isNearZero(x));
+}
+
+/** eˣ − 1 for x ≤ 0. */
+export function expm1(f: FunctionWriter, argument: Operand): Code {
+  const x = f.let("v128", argument);
+  const series = f32x4.mul(x, polynomial(x, [1, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040]));
+  return v128.select(series, f32x4.sub(exp(f, x), number(1)), f32x4.gt(x, number(-0.35)));
+}
+
+/** ln(1 + y) for y from 0 to 1: 2·artanh(y/(2 + y)). */
+function log1p(f: FunctionWriter, y: Code): Code {
+  const kept = f.let("v128", y);
+  const s = f.let("v128", f32x4.div(kept, f32x4.add(kept, number(2))));
+  const odd = polynomial(f32x4.mul(s, s), [1, 1 / 3, 1 / 5, 1 / 7, 1 / 9, 1 / 11, 1 / 13, 1 / 15]);
+  return f32x4.mul(f32x4.add(s, s), odd);
+}
+
+/** ln(1 + eˣ). */
+export function softplus(f: FunctionWriter, argument: Operand): Code {
+  const x = f.let("v128", argument);
+  const bend = log1p(f, exp(f, f32x4.neg(f32x4.abs(x))));
+  return f32x4.add(f32x4.greater(x, number(0)), bend);
+}
+
+/** erfc(z) = e^(−z²)·g(1/(1 + z/2)), z ≥ 0: the best g of this degree, to 4e-8. */
+const ERFC = [
+  0.28208768814941765, 0.28235329847620116, 0.2432622107250931, 0.20206562652262325, -0.02516894105567158,
+  0.2759670151158499, -0.48537513414505135, 0.28369829241234973, -0.05889009826763725,
+];
+
+/** Φ(x), the distribution function of the normal distribution. */
+export function normalBelow(f: FunctionWriter, argument: Operand): Code {
+  const x = f.let("v128", argument);
+  const z = f.let("v128", f32x4.mul(f32x4.abs(x), number(Math.SQRT1_2)));
+  const t = f.let("v128", f32x4.div(number(1), f32x4.add(number(1), f32x4.mul(z, number(0.5)))));
+  const gauss = exp(f, f32x4.mul(f32x4.mul(x, x), number(-0.5)));
+  const half = f.let("v128", f32x4.mul(f32x4.mul(f32x4.mul(gauss, t), polynomial(t, ERFC)), number(0.5)));
+  return v128.select(half, f32x4.sub(number(1), half), f32x4.lt(x, number(0)));
+}
