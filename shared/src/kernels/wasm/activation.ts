@@ -1,12 +1,23 @@
 /** Functions of one number that kernels apply to what they are about to store. */
 import type { Pointwise } from "../backend.ts";
 import { type FunctionWriter, f32x4, type Local, type Operand, v128 } from "./assembler.ts";
-import { exp, expm1, normalBelow, number, sigmoid, softplus, tanh, tanhShrink } from "./math.ts";
+import { exp, expm1, normalBelow, number, Scratch, sigmoid, softplus, tanh, tanhShrink } from "./math.ts";
 
 /** Applies a function to a vector in place. Constants have been set up once, before the loops. */
 export type Applied = (vector: Local) => void;
 
 type Maker = (f: FunctionWriter) => Applied;
+
+/** A function in terms of the vector, with variables of its own; the constants stand in the code. */
+function by(of: (x: Local, s: Scratch) => Operand): Maker {
+  return (f) => {
+    const scratch = new Scratch(f);
+    return (x) => {
+      scratch.begin();
+      f.set(x, of(x, scratch));
+    };
+  };
+}
 
 /** A constant in a variable. */
 function constant(f: FunctionWriter, value: number): Local {
@@ -28,10 +39,10 @@ const SELU_SCALE = 1.0507009873554805;
 
 /** scale·x above 0, scale·alpha·(e^(x/width) − 1) below. */
 function exponentialBelow(scale: number, alpha: number, width: number): Maker {
-  return (f) => (x) => {
-    const below = f32x4.mul(expm1(f, width === 1 ? x : f32x4.div(x, number(width))), number(scale * alpha));
-    f.set(x, v128.select(scale === 1 ? x : f32x4.mul(x, number(scale)), below, f32x4.gt(x, number(0))));
-  };
+  return by((x, s) => {
+    const below = f32x4.mul(expm1(s, width === 1 ? x : f32x4.div(x, number(width))), number(scale * alpha));
+    return v128.select(scale === 1 ? x : f32x4.mul(x, number(scale)), below, f32x4.gt(x, number(0)));
+  });
 }
 
 /** The powers that are products and roots: those that layers take. */
@@ -45,13 +56,13 @@ function powerOf(exponent: number): Maker | null {
     case 1:
       return () => () => {};
     case 2:
-      return (f) => (x) => f.set(x, f32x4.mul(x, x));
+      return by((x) => f32x4.mul(x, x));
     case 0.5:
-      return (f) => (x) => f.set(x, root(x));
+      return by(root);
     case -0.5:
-      return (f) => (x) => f.set(x, f32x4.div(number(1), root(x)));
+      return by((x) => f32x4.div(number(1), root(x)));
     case -1:
-      return (f) => (x) => f.set(x, f32x4.div(number(1), x));
+      return by((x) => f32x4.div(number(1), x));
     default:
       return null;
   }
@@ -85,59 +96,59 @@ function makerOf(g: Pointwise): Maker | null {
         };
       };
     case "square":
-      return (f) => (x) => f.set(x, f32x4.mul(x, x));
+      return by((x) => f32x4.mul(x, x));
     case "affine":
       return (f) => {
         const [scale, shift] = [constant(f, g.scale), constant(f, g.shift)];
         return (x) => f.set(x, f32x4.add(f32x4.mul(x, scale), shift));
       };
     case "threshold":
-      return (f) => (x) => f.set(x, v128.select(number(g.value), x, f32x4.le(x, number(g.above))));
+      return by((x) => v128.select(number(g.value), x, f32x4.le(x, number(g.above))));
     case "hardshrink":
-      return (f) => (x) => {
+      return by((x) => {
         const isInside = v128.and(f32x4.le(x, number(g.lambda)), f32x4.le(number(-g.lambda), x));
-        f.set(x, v128.andNot(x, isInside));
-      };
+        return v128.andNot(x, isInside);
+      });
     case "softshrink":
-      return (f) => (x) => {
+      return by((x) => {
         const [down, up] = [f32x4.sub(x, number(g.lambda)), f32x4.add(x, number(g.lambda))];
         const within = v128.select(up, f32x4.mul(x, number(0)), f32x4.lt(x, number(-g.lambda)));
-        f.set(x, v128.select(down, within, f32x4.gt(x, number(g.lambda))));
-      };
+        return v128.select(down, within, f32x4.gt(x, number(g.lambda)));
+      });
     case "softsign":
-      return (f) => (x) => f.set(x, f32x4.div(x, f32x4.add(number(1), f32x4.abs(x))));
+      return by((x) => f32x4.div(x, f32x4.add(number(1), f32x4.abs(x))));
     case "sigmoid":
-      return (f) => (x) => f.set(x, sigmoid(f, x));
+      return by((x, s) => sigmoid(s, x));
     case "silu":
-      return (f) => (x) => f.set(x, f32x4.mul(x, sigmoid(f, x)));
+      return by((x, s) => f32x4.mul(x, sigmoid(s, x)));
     case "tanh":
-      return (f) => (x) => f.set(x, tanh(f, x));
+      return by((x, s) => tanh(s, x));
     case "tanhshrink":
-      return (f) => (x) => f.set(x, tanhShrink(f, x));
+      return by((x, s) => tanhShrink(s, x));
     case "logsigmoid":
-      return (f) => (x) => f.set(x, f32x4.neg(softplus(f, f32x4.neg(x))));
+      return by((x, s) => f32x4.neg(softplus(s, f32x4.neg(x))));
     case "softplus":
-      return (f) => (x) => {
-        const scaled = f.let("v128", f32x4.mul(x, number(g.beta)));
-        const bent = f32x4.div(softplus(f, scaled), number(g.beta));
-        f.set(x, v128.select(x, bent, f32x4.gt(scaled, number(g.threshold))));
-      };
+      return by((x, s) => {
+        const scaled = s.keep(f32x4.mul(x, number(g.beta)));
+        const bent = f32x4.div(softplus(s, scaled), number(g.beta));
+        return v128.select(x, bent, f32x4.gt(scaled, number(g.threshold)));
+      });
     case "mish":
       // tanh(ln(1 + e)) = e(e + 2)/(e(e + 2) + 2), which is 1 long before e overflows.
-      return (f) => (x) => {
-        const e = f.let("v128", exp(f, f32x4.lesser(x, number(20))));
-        const product = f.let("v128", f32x4.mul(e, f32x4.add(e, number(2))));
-        f.set(x, f32x4.mul(x, f32x4.div(product, f32x4.add(product, number(2)))));
-      };
+      return by((x, s) => {
+        const e = s.keep(exp(s, f32x4.lesser(x, number(20))));
+        const product = s.keep(f32x4.mul(e, f32x4.add(e, number(2))));
+        return f32x4.mul(x, f32x4.div(product, f32x4.add(product, number(2))));
+      });
     case "gelu":
-      return (f) => (x) => f.set(x, f32x4.mul(x, normalBelow(f, x)));
+      return by((x, s) => f32x4.mul(x, normalBelow(s, x)));
     case "gelu-tanh":
       // (1 + tanh(u))/2 is sigmoid(2u).
-      return (f) => (x) => {
+      return by((x, s) => {
         const cubed = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, number(0.044715)));
         const twice = f32x4.mul(f32x4.add(x, cubed), number(2 * Math.sqrt(2 / Math.PI)));
-        f.set(x, f32x4.mul(x, sigmoid(f, twice)));
-      };
+        return f32x4.mul(x, sigmoid(s, twice));
+      });
     case "elu":
       return exponentialBelow(1, g.alpha, 1);
     case "celu":

@@ -162,9 +162,17 @@ export class WasmBackend implements Backend<WasmTensor> {
         refer(reference, from!, added ? { ...rest, add: added } : rest),
       );
     }
+    return this.withActivation(parts, (all) => compute(this.core, x, all));
+  }
+
+  /** Applies what kernels cannot apply themselves after them. */
+  private withActivation<E extends { readonly activation?: Pointwise }>(
+    parts: E,
+    compute: (parts: E) => WasmTensor,
+  ): WasmTensor {
     const { activation, ...rest } = parts;
-    if (!activation || fuses(activation)) return compute(this.core, x, parts);
-    const sums = compute(this.core, x, rest as E);
+    if (!activation || fuses(activation)) return compute(parts);
+    const sums = compute(rest as E);
     const result = this.unary(sums, activation);
     this.release(sums);
     return result;
