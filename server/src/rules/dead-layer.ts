@@ -1,5 +1,5 @@
 /** A layer whose output nobody reads. */
-import { ownerOf } from "#shared/graph/graph.ts";
+import { isComposite, type Layer, ownerOf } from "#shared/graph/graph.ts";
 import { defineRule, type MessageContext, type RulePage } from "./rule.ts";
 import { counted, nameOf } from "./wording.ts";
 
@@ -153,8 +153,17 @@ function inserted({ node, graph, words }: Context) {
 /** More inserted rows than this are no oversight in counting. */
 const MAX_SHIFT = 4;
 
-/** The layers before the dead one that serve only it, without the inside of a dead block. */
+/**
+ * The layers before the dead one that serve only it, by their last nodes, without the inside of a dead block. Nodes of a
+ * layer that is one module of the file are one.
+ */
 function before({ data, node, at, graph }: Context): readonly number[] {
   const use = at.kind === "range" && node ? ownerOf(graph, node.id) : undefined;
-  return data.only.filter((id) => use === undefined || ownerOf(graph, id) !== use);
+  const last = new Map<Layer | number, number>();
+  for (const id of data.only) {
+    const owner = ownerOf(graph, id);
+    if (owner !== undefined && owner === use) continue;
+    last.set(owner && isComposite(graph, owner) ? owner : id, id);
+  }
+  return [...last.values()];
 }

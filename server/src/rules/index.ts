@@ -257,7 +257,9 @@ function circumstances({ code, during, assumed }: Finding, node: Node | null, gr
   if (node && layer && !OF_LAYERS.has(code) && isComposite(graph, layer))
     said.push(`(Inside ${layer.name} ${layer.type}: ${node.scope}.)`);
   if (during) said.push(`This is ${during}.`);
-  if (assumed) said.push("The sizes follow from a layer ConvLint does not know.");
+  if (assumed && code === "unknown-reference")
+    said.push("A module above that ConvLint does not know may be several layers.");
+  else if (assumed) said.push("The sizes follow from a layer ConvLint does not know.");
   return said;
 }
 

@@ -77,7 +77,7 @@ export const missingParameter = defineRule({
     if (node?.op.name !== data.of) return `${data.of} needs ${data.name}; add it.`;
     const name = words.param(data.of, data.name);
     const param = (node.op.params as Readonly<Record<string, Param<unknown>>>)[data.name];
-    return `${words.op(data.of)} needs ${name}${param ? ` (${param.type.expected})` : ""}; add it.`;
+    return `${words.op(data.of)} needs ${name}${param ? ` (${param.type.expected.replace(/ or null$/, "")})` : ""}; add it.`;
   },
 
   *fixes(context) {

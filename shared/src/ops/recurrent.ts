@@ -246,7 +246,7 @@ function convLstm(axes: number): Operator {
       const output = attrs.return_sequences ? tensor([first, steps, ...rest], state.layout) : state;
       const [kernel, ...bias] = once.weights ?? [];
       const window = kernel?.dims.slice(2) ?? [];
-      const recurrent: WeightSpec = { ...kernel!, name: "recurrent_kernel", dims: [gates, filters, ...window] };
+      const recurrent: WeightSpec = { ...kernel!, name: "recurrent_kernel", dims: [...window, filters, gates] };
       const cells = spatialAxes(state).map((axis) => state.dims[axis]!);
       const between = product([gates, filters, ...window, ...cells]);
       return {

@@ -139,7 +139,12 @@ export interface Geometry {
 export function axesOf(input: Tensor, axes: number, report: Report): readonly number[] | null {
   const rank = axes + (input.layout.batched ? 2 : 1);
   if (input.dims.length === rank) return spatialAxes(input);
-  const parts = [...(input.layout.batched ? ["batch"] : []), "channels", ...spatialNames(axes)];
+  const { batched, channels } = input.layout;
+  const spatial = spatialNames(axes);
+  const parts = [
+    ...(batched ? ["batch"] : []),
+    ...(channels === "last" ? [...spatial, "channels"] : ["channels", ...spatial]),
+  ];
   report("wrong-rank", AT_TYPE, { input, expected: `${rank} axes (${parts.join(", ")})` });
   return null;
 }

@@ -2,7 +2,7 @@
  * Layers that Keras makes of another layer: for every step of a sequence, for one rank of inputs, with inputs beside.
  * Source: keras.layers, Keras 3.
  */
-import { mul, product } from "../shape/dim.ts";
+import { type Dim, mul, product } from "../shape/dim.ts";
 import { spatialAxes, type Tensor, tensor } from "../shape/tensor.ts";
 import { AT_LAYER, type FindingData, type Report, SILENT } from "./finding.ts";
 import { KERNEL } from "./initial.ts";
@@ -111,8 +111,12 @@ export function untied(inner: Operator): Operator {
       const inference = inner.infer(call);
       const [output] = inference.outputs;
       if (!output) return inference;
-      const places = product(spatialAxes(output).map((axis) => output.dims[axis]!));
-      const weights = inference.weights?.map((weight) => ({ ...weight, dims: [places, ...weight.dims] }));
+      const map = spatialAxes(output).map((axis) => output.dims[axis]!);
+      const weights = inference.weights?.map((weight): WeightSpec => {
+        const [filters, ...window] = weight.dims as [Dim, ...Dim[]];
+        if (window.length === 0) return { ...weight, dims: [...map, filters] };
+        return { ...weight, name: "kernel", dims: [product(map), product(window), filters] };
+      });
       return { ...inference, ...(weights ? { weights } : {}) };
     },
     run: (_, { cannot }) => cannot("ConvLint computes the sizes of locally connected layers only"),

@@ -134,7 +134,7 @@ class Lowering {
         : this.graph.addOpaque(null, { inputs: [previous], scope, origin: bareOrigin(item.range) });
     this.graph.addLayer({
       index: this.index++,
-      name: scope,
+      name: /^\d/.test(scope) ? `module ${scope}` : scope,
       type: word.slice(word.lastIndexOf(".") + 1),
       range: item.range,
       hintAt: item.range.end,

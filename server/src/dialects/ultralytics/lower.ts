@@ -234,7 +234,7 @@ class Model {
       const known =
         index === 0
           ? "the first layer can only read -1, the image"
-          : `layer ${index} can read layers 0 to ${index - 1}`;
+          : `layer ${index} can read ${index === 1 ? "layer 0" : `layers 0 to ${index - 1}`}`;
       const data = { name: String(written), candidates: [], detail: known };
       this.builder.state(finding("unknown-reference", null, atRange(range), data), this.isForeign);
       return { built: UNKNOWN, range };
@@ -300,7 +300,7 @@ class Model {
     given: readonly Argument[],
   ): Built {
     this.isForeign = true;
-    const width = this.guessedWidth(given, inputs);
+    const width = this.guessedWidth(given, inputs) ?? commonWidth(inputs);
     const wires = inputs.map(({ value }) => tensorOf(value)).filter((wire) => wire !== null);
     if (wires.length === 0) return { value: null, width, assumed: true };
     const channels = typeof width === "number" && width > 0 ? width : null;
@@ -308,11 +308,20 @@ class Model {
     const ref = this.builder.add(opaqueOp, attrs, { inputs: wires, scope: `model.${index}`, origin });
     this.builder.reportOf(ref.node)("opaque-layer", AT_TYPE, {
       type: name,
-      assumed: channels === null ? "keep the size of its input" : `give ${channels} channels at the size of its input`,
+      assumed:
+        channels === null
+          ? "keep the number of axes and nothing else"
+          : `give ${channels} channels at the size of its input`,
       candidates: moduleNames(this.header.flavour),
     });
     return { value: ref, width: channels, assumed: true };
   }
+}
+
+/** The width of all inputs, which a module that fuses them most often keeps. */
+function commonWidth(inputs: readonly Built[]): Width | null {
+  const [first, ...others] = inputs.map(({ width }) => width);
+  return first !== undefined && others.every((width) => width === first) ? first : null;
 }
 
 const UNKNOWN: Built = { value: null, width: null };
