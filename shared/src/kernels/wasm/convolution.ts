@@ -2,18 +2,19 @@
 import type { Convolution } from "../backend.ts";
 import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
-import { depthwiseKernel, packDepthwise } from "./depthwise.ts";
+import { depthwiseKernel, isWideWindow, packDepthwise } from "./depthwise.ts";
 import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
 import { marginFor, marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
+import { blocksOf, pixelsToBlocks } from "./layout.ts";
 import { type Margin, padded, type Strides, type WasmTensor } from "./tensor.ts";
 import {
   F2,
   F4,
   type Filtering,
-  packWinograd,
   type WinogradGeometry,
   winogradInput,
   winogradOutput,
+  winogradWeights,
 } from "./winograd.ts";
 
 /** Everything a convolution needs but the choice of a kernel. */
@@ -51,6 +52,8 @@ function operands(
   const before = axes[0].padBefore * plane + axes[1].padBefore * row + axes[2].padBefore * pixel;
   return {
     y,
+    from,
+    before,
     strides: { x: stridesOf(from.form), y: stridesOf(to.form), add: added && stridesOf(added.form) },
     addresses: { x: from.address - 4 * before, y: to.address, add: added?.address ?? 0 },
   };
@@ -66,7 +69,9 @@ function direct(core: Core, task: Task): WasmTensor {
     ...{ tile: tileFor(core, product(windows.size), out / groups), fused: core.fused },
   };
   const key = `direct ${groups} ${geometry.tile.vectors} ${flipped}`;
-  const packed = core.packed.get(weight, bias, key, directWeights(geometry), (weights, biases) => {
+  const counts = directWeights(geometry);
+  const packed = core.packed.get(weight, bias, key, counts, (to) => {
+    const { weights, biases } = core.viewsOf(to, counts);
     const taps = tapOrder(windows.kernel, flipped);
     const output = channels * taps.length;
     const at = { group: (out / groups) * output, output, channel: taps.length, taps };
@@ -80,15 +85,27 @@ function direct(core: Core, task: Task): WasmTensor {
 function depthwise(core: Core, task: Task): WasmTensor {
   const { windows, dims, convolution } = task;
   const { weight, bias, groups: channels, flipped = false, activation = null } = convolution;
-  const { y, strides, addresses } = operands(core, task, {});
-  const geometry = { ...windows, ...strides, batch: dims[0]!, channels, activation, fused: core.fused };
+  const { y, from, before, strides, addresses } = operands(core, task, {});
+  const isWide = isWideWindow(windows.kernel);
+  const pixels = { ...windows, ...strides, batch: dims[0]!, channels, activation, fused: core.fused, vector: 4 };
+  const blocks = blocksOf(from.form);
+  const geometry = isWide ? { ...pixels, x: stridesOf(blocks), vector: blocks.vector } : pixels;
   const taps = tapOrder(windows.kernel, flipped);
   const counts = { weight: taps.length * padded(channels), bias: padded(channels) };
-  const packed = core.packed.get(weight, bias, `depthwise ${flipped}`, counts, (weights, biases) => {
-    packDepthwise(weights, weight.data, channels, taps);
+  const packed = core.packed.get(weight, bias, `depthwise ${flipped} ${isWide}`, counts, (to) => {
+    const { weights, biases } = core.viewsOf(to, counts);
+    packDepthwise(weights, weight.data, geometry, taps);
     packBias(biases, bias?.data ?? null, { groups: 1, outputs: channels });
   });
-  core.run(depthwiseKernel(geometry), { ...packed, ...addresses });
+  const kernel = depthwiseKernel(geometry);
+  if (!isWide) core.run(kernel, { ...packed, ...addresses });
+  else {
+    core.withScratch(4 * blocks.count, (start) => {
+      const { origin, pixel } = from.form;
+      core.run(pixelsToBlocks(from.form), { from: from.address - 4 * origin, to: start });
+      core.run(kernel, { ...packed, ...addresses, x: start + 16 * ((origin - before) / pixel) });
+    });
+  }
   return y;
 }
 
@@ -144,14 +161,17 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   };
   const counts = { weight: directWeights(product).weight, bias: padded(outputs) + directWeights(product).bias };
   const key = `winograd ${m} ${product.tile.vectors} ${flipped}`;
-  const packed = core.packed.get(weight, bias, key, counts, (weights, biases) => {
-    packWinograd(weights, weight.data, geometry, 4 * product.tile.vectors, tapOrder(windows.kernel, flipped));
+  const packed = core.packed.get(weight, bias, key, counts, (to) => {
+    core.withScratch(4 * weight.data.length, (source) => {
+      core.memory.part(source, weight.data.length).set(weight.data);
+      core.run(winogradWeights(geometry, product.tile.vectors, flipped), { source, target: to.weight });
+    });
+    const { biases } = core.viewsOf(to, counts);
     packBias(biases, null, { groups: 1, outputs: 0 });
     packBias(biases.subarray(0, padded(outputs)), bias?.data ?? null, { groups: 1, outputs });
   });
-  const scratch = core.memory.allocate(64 + perTile * block);
-  try {
-    const [flag, v] = [scratch.address, scratch.address + 64];
+  const isSound = core.withScratch(64 + perTile * block, (flag) => {
+    const v = flag + 64;
     const products = v + 4 * cells ** 2 * block * padded(channels);
     core.memory.part(flag, 1).fill(0);
     for (let first = 0; first < count; first += block) {
@@ -161,10 +181,9 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
       const { y: to, add } = addresses;
       core.run(winogradOutput(geometry), { m: products, bias: packed.bias, y: to, add, first, count, flag });
     }
-    if (core.memory.part(flag, 1)[0] === 0) return y;
-  } finally {
-    core.memory.release(scratch);
-  }
+    return core.memory.part(flag, 1)[0] === 0;
+  });
+  if (isSound) return y;
   core.release(y);
   return null;
 }

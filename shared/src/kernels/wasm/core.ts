@@ -9,7 +9,7 @@ import type { Tile } from "./direct.ts";
 import { type Kernel, MOST_ADDRESSES, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
 import type { Block, Memory } from "./memory.ts";
-import { PackedWeights } from "./packed.ts";
+import { type Packed, PackedWeights } from "./packed.ts";
 import { type Export, webAssembly } from "./runtime.ts";
 import { clearMargin, covers, type Form, type Margin, NO_MARGIN, type Pixels, pixelsOf, WasmTensor } from "./tensor.ts";
 
@@ -95,6 +95,11 @@ export class Core {
     this.threads = threads?.count ?? 1;
     this.packed = new PackedWeights(this.memory);
     this.tile = tileOf(this.fused);
+  }
+
+  /** The packed numbers, for writing. */
+  viewsOf({ weight, bias }: Packed, counts: { readonly weight: number; readonly bias: number }) {
+    return { weights: this.memory.part(weight, counts.weight), biases: this.memory.part(bias, counts.bias) };
   }
 
   /** Whether a weight has neither NaN nor infinities: those times a zero of the padding would not be zero. */
@@ -214,6 +219,16 @@ export class Core {
     }
     this.memory.release(x.storage.block);
     x.storage = { block, form };
+  }
+
+  /** Lends memory to some work. @param use gets its address. */
+  withScratch<T>(bytes: number, use: (address: number) => T): T {
+    const block = this.memory.allocate(bytes);
+    try {
+      return use(block.address);
+    } finally {
+      this.memory.release(block);
+    }
   }
 
   // Kernels

@@ -7,7 +7,9 @@
  *       add, activate, store
  *
  * Narrow windows overlap: each input vector is loaded once per row of taps and used for every tap that covers it. Wide
- * windows have no registers left for that; twelve sums at once keep the multipliers busy while loads are repeated.
+ * windows have no registers left for that; twelve sums at once keep the multipliers busy while loads are repeated. Wide
+ * windows also read the same cells so often that the four channels are first brought together (`pixelsToBlocks`): as
+ * pixels, they would share every cache line with channels whose turn comes later.
  */
 import type { Pointwise } from "../backend.ts";
 import { applied } from "./activation.ts";
@@ -29,6 +31,8 @@ export interface DepthwiseGeometry {
   readonly add: Strides | null;
   readonly activation: Pointwise | null;
   readonly fused: boolean;
+  /** Floats from four channels of the input to the next four: 4 as pixels, more in blocks. */
+  readonly vector: number;
 }
 
 /** Widest window whose weights of one row of taps stay in registers. */
@@ -43,10 +47,22 @@ const WRITTEN_TAPS = 8;
 /** Operations of a unit of work. */
 const UNIT = 2 ** 21;
 
+/** Whether the kernel wants its input in blocks. */
+export function isWideWindow(kernel: Size3): boolean {
+  return kernel[2] > NARROW;
+}
+
+/** Floats between the weights of neighbouring taps, and of neighbouring vectors of channels. */
+function weightSteps({ channels, kernel, vector }: DepthwiseGeometry) {
+  const isBlocked = vector !== 4;
+  return isBlocked ? { tap: 4, vector: 4 * kernel[0] * kernel[1] * kernel[2] } : { tap: padded(channels), vector: 4 };
+}
+
 /** Writes the multiply-adds of one row of taps into the sums of a tile of pixels. */
 function rowOfTaps(f: FunctionWriter, geometry: DepthwiseGeometry, sums: readonly Local[]) {
-  const { kernel, stride, dilation, channels, x, fused } = geometry;
-  const [pixelStep, tapStep, weightStep] = [4 * stride[2] * x.pixel, 4 * dilation[2] * x.pixel, 4 * padded(channels)];
+  const { kernel, stride, dilation, x, fused } = geometry;
+  const [pixelStep, tapStep] = [4 * stride[2] * x.pixel, 4 * dilation[2] * x.pixel];
+  const weightStep = 4 * weightSteps(geometry).tap;
   const input = f.local("v128");
   const weights = f.locals("v128", Math.min(NARROW, kernel[2]));
   const accumulate = (sum: Local, weight: Local) =>
@@ -94,9 +110,9 @@ function rowOfTaps(f: FunctionWriter, geometry: DepthwiseGeometry, sums: readonl
 
 /** Writes the sums over all taps: `x` and `weight` are where the first tap of four channels reads. */
 function sumOfTaps(f: FunctionWriter, geometry: DepthwiseGeometry, sums: readonly Local[], x: Local, weight: Local) {
-  const { kernel, dilation, channels, x: strides } = geometry;
+  const { kernel, dilation, x: strides } = geometry;
   const rowStep = 4 * dilation[1] * strides.row;
-  const weightStep = 4 * padded(channels) * kernel[2];
+  const weightStep = 4 * weightSteps(geometry).tap * kernel[2];
   const { narrow, wide } = rowOfTaps(f, geometry, sums);
   const [plane, row, from] = [f.let("i32", x), f.local("i32"), f.local("i32")];
   f.repeat(kernel[0], () => {
@@ -136,7 +152,9 @@ function tilesOf(columns: number, most: number): { readonly pixels: number; read
 export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weight" | "bias" | "y" | "add"> {
   const { batch, channels, kernel, stride, size, x, y, add, activation } = geometry;
   const [planes, rows, columns] = size;
-  const vectors = padded(channels) / 4;
+  // As pixels all channels of a tile in one go; in blocks, four channels through all tiles.
+  const vectorUnits = geometry.vector === 4 ? 1 : padded(channels) / 4;
+  const vectors = padded(channels) / 4 / vectorUnits;
   const rowWork = 8 * columns * vectors * kernel[0] * kernel[1] * kernel[2];
   const unitRows = Math.max(1, Math.min(Math.ceil(rows / 8), Math.floor(UNIT / rowWork)));
   const rowUnits = Math.ceil(rows / unitRows);
@@ -144,11 +162,14 @@ export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weig
   return {
     key: `depthwise ${JSON.stringify(coded)}`,
     addresses: ["x", "weight", "bias", "y", "add"],
-    units: batch * planes * rowUnits,
+    units: batch * planes * vectorUnits * rowUnits,
     work: unitRows * rowWork,
     write(f, addresses, unit) {
       const activate = applied(f, activation);
       const slab = f.let("i32", i32.div(unit, rowUnits));
+      const firstVector = f.let("i32", i32.mul(i32.rem(slab, vectorUnits), vectors));
+      const lastVector = f.let("i32", i32.add(firstVector, vectors));
+      f.set(slab, i32.div(slab, vectorUnits));
       const [plane, image] = [f.let("i32", i32.rem(slab, planes)), f.let("i32", i32.div(slab, planes))];
       const first = f.let("i32", i32.mul(i32.rem(unit, rowUnits), unitRows));
       const last = f.let("i32", i32.min(i32.add(first, unitRows), rows));
@@ -163,13 +184,14 @@ export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weig
 
       const tile = (pixels: number) => {
         const sums = f.locals("v128", pixels);
-        f.range(vector, 0, 16 * vectors, 16, () => {
-          for (const sum of sums) f.set(sum, v128.load(i32.add(addresses.bias, vector)));
-          f.set(from, i32.add(at.x, vector));
-          f.set(weight, i32.add(addresses.weight, vector));
+        f.range(vector, firstVector, lastVector, 1, () => {
+          const channel = i32.mul(vector, 16);
+          for (const sum of sums) f.set(sum, v128.load(i32.add(addresses.bias, channel)));
+          f.set(from, i32.add(at.x, i32.mul(vector, 4 * geometry.vector)));
+          f.set(weight, i32.add(addresses.weight, i32.mul(vector, 4 * weightSteps(geometry).vector)));
           sumOfTaps(f, geometry, sums, from, weight);
-          f.set(to, i32.add(at.y, vector));
-          if (add) f.set(added, i32.add(at.add, vector));
+          f.set(to, i32.add(at.y, channel));
+          if (add) f.set(added, i32.add(at.add, channel));
           for (const [pixel, sum] of sums.entries()) {
             if (add) f.set(sum, f32x4.add(sum, v128.load(added, 4 * pixel * add.pixel)));
             activate?.(sum);
@@ -192,12 +214,22 @@ export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weig
   };
 }
 
-/** Writes weights [channel, 1, …taps] as [tap][channel], whole vectors of channels. `taps` are source taps in order. */
-export function packDepthwise(target: Float32Array, source: Float32Array, channels: number, taps: readonly number[]) {
+/**
+ * Writes weights [channel, 1, …taps] as [tap][channel], whole vectors of channels; for an input in blocks, as
+ * [vector][tap][channel in vector]. `taps` are source taps in order.
+ */
+export function packDepthwise(
+  target: Float32Array,
+  source: Float32Array,
+  geometry: DepthwiseGeometry,
+  taps: readonly number[],
+): void {
+  const steps = weightSteps(geometry);
   target.fill(0);
   for (const [index, tap] of taps.entries()) {
-    for (let channel = 0; channel < channels; channel++) {
-      target[index * padded(channels) + channel] = source[channel * taps.length + tap]!;
+    for (let channel = 0; channel < geometry.channels; channel++) {
+      const to = Math.floor(channel / 4) * steps.vector + (channel % 4) + index * steps.tap;
+      target[to] = source[channel * taps.length + tap]!;
     }
   }
 }

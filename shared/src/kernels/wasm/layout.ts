@@ -1,7 +1,7 @@
 /** Kernels that bring an image from one form into another: between rows and pixels, and into another margin. */
 import { type FunctionWriter, f32, i32, type Local, type Operand, v128 } from "./assembler.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Pixels } from "./tensor.ts";
+import { type Pixels, padded, type Strides } from "./tensor.ts";
 
 /** Turns a square of four vectors over: lane i of vector j becomes lane j of vector i. */
 function transpose(f: FunctionWriter, square: readonly Local[]): void {
@@ -125,6 +125,58 @@ export function pixelsToPixels(a: Pixels, b: Pixels): Kernel<"from" | "to"> {
         for (let c = 0; c < a.channels; c++) f.storeFloat(to, f32.load(from, 4 * c), 4 * c);
         f.increase(from, 4 * a.pixel);
         f.increase(to, 4 * b.pixel);
+      });
+    },
+  };
+}
+
+/** An image in blocks: four channels of all its cells, the margin's among them, then the next four. */
+export interface Blocks extends Strides {
+  /** Floats from four channels to the next four. */
+  readonly vector: number;
+  readonly count: number;
+}
+
+/** The blocks of an image as pixels. */
+export function blocksOf({ batch, channels, pixel, row, plane, image }: Pixels): Blocks {
+  const vector = (4 * image) / pixel;
+  const vectors = padded(channels) / 4;
+  const shrunk = (stride: number) => (4 * stride) / pixel;
+  return {
+    ...{ pixel: 4, row: shrunk(row), plane: shrunk(plane), image: vectors * vector },
+    ...{ vector, count: batch * vectors * vector },
+  };
+}
+
+/** From the first cell of the margin to blocks. */
+export function pixelsToBlocks(form: Pixels): Kernel<"from" | "to"> {
+  const { batch, channels, pixel, row, image } = form;
+  const columns = row / pixel;
+  const rows = image / row;
+  const vectors = padded(channels) / 4;
+  const { vector, image: blocksImage } = blocksOf(form);
+  return {
+    key: `blocks ${[channels, pixel, row, image]}`,
+    addresses: ["from", "to"],
+    units: batch * rows,
+    work: 4 * columns * channels,
+    write(f, addresses, unit) {
+      const [y, n] = [i32.rem(unit, rows), i32.div(unit, rows)];
+      const start = i32.add(i32.mul(n, 4 * image), i32.mul(y, 4 * row));
+      const from = f.let("i32", i32.add(addresses.from, start));
+      const line = i32.add(i32.mul(n, 4 * blocksImage), i32.mul(y, 16 * columns));
+      const to = f.let("i32", i32.add(addresses.to, line));
+      const [source, target] = [f.local("i32"), f.local("i32")];
+      f.repeat(vectors, () => {
+        f.set(source, from);
+        f.set(target, to);
+        f.repeat(columns, () => {
+          f.storeVector(target, v128.load(source));
+          f.increase(source, 4 * pixel);
+          f.increase(target, 16);
+        });
+        f.increase(from, 16);
+        f.increase(to, 4 * vector);
       });
     },
   };

@@ -59,7 +59,9 @@ export function linear(core: Core, x: WasmTensor, parts: Linear<WasmTensor>): Wa
   const y = core.rows(dims);
   const geometry = { ...productOf(core, rows, inner, outputs), activation };
   const key = `linear ${geometry.tile.vectors}`;
-  const packed = core.packed.get(weight, bias, key, directWeights(geometry), (weights, biases) => {
+  const counts = directWeights(geometry);
+  const packed = core.packed.get(weight, bias, key, counts, (to) => {
+    const { weights, biases } = core.viewsOf(to, counts);
     packDirect(weights, weight.data, geometry, { group: 0, output: inner, channel: 1, taps: [0] });
     packBias(biases, bias?.data ?? null, geometry);
   });
@@ -78,9 +80,8 @@ export function matmul(core: Core, a: WasmTensor, b: WasmTensor): WasmTensor {
   const geometry = { ...productOf(core, rows, inner, outputs), activation: null };
   const counts = directWeights(geometry);
   // The right matrices are packed as weights are, one after the other, in the same place.
-  const scratch = core.memory.allocate(4 * (counts.weight + counts.bias));
-  try {
-    const [weight, bias] = [scratch.address, scratch.address + 4 * counts.weight];
+  core.withScratch(4 * (counts.weight + counts.bias), (weight) => {
+    const bias = weight + 4 * counts.weight;
     const [weights, biases] = [core.memory.part(weight, counts.weight), core.memory.part(bias, counts.bias)];
     packBias(biases, null, geometry);
     const lead = dims.slice(0, -2);
@@ -97,8 +98,6 @@ export function matmul(core: Core, a: WasmTensor, b: WasmTensor): WasmTensor {
       const addresses = { x: left.address + 4 * of * rows * inner, weight, bias, y: to, add: 0 };
       multiply(core, rows, geometry, addresses, false);
     }
-  } finally {
-    core.memory.release(scratch);
-  }
+  });
   return y;
 }

@@ -11,8 +11,14 @@ export interface Packed {
   readonly bias: number;
 }
 
+interface Known {
+  readonly bias: Values | null;
+  readonly packed: Packed;
+  readonly block: Block;
+}
+
 export class PackedWeights {
-  private known = new WeakMap<Values, Map<string, { readonly bias: Values | null; readonly packed: Packed }>>();
+  private known = new WeakMap<Values, Map<string, Known>>();
   private readonly blocks = new Set<Block>();
   private readonly gone: FinalizationRegistry<Block>;
 
@@ -30,26 +36,32 @@ export class PackedWeights {
   /**
    * @param key how it is packed: everything that `write` depends on besides the numbers.
    * @param counts floats of weight and bias.
-   * @param write writes both.
+   * @param write writes both; where it throws, nothing is kept.
    */
   get(
     weight: Values,
     bias: Values | null,
     key: string,
     counts: { readonly weight: number; readonly bias: number },
-    write: (weight: Float32Array, bias: Float32Array) => void,
+    write: (packed: Packed) => void,
   ): Packed {
-    const forms = this.known.get(weight) ?? new Map();
+    const forms = this.known.get(weight) ?? new Map<string, Known>();
     this.known.set(weight, forms);
     const found = forms.get(key);
-    if (found && found.bias === bias) return found.packed;
+    if (found?.bias === bias) return found.packed;
+    if (found) this.release(found.block);
     const start = 16 * Math.ceil(counts.weight / 16);
     const block = this.memory.allocate(4 * (start + counts.bias));
+    const packed = { weight: block.address, bias: block.address + 4 * start };
+    try {
+      write(packed);
+    } catch (error) {
+      this.memory.release(block);
+      throw error;
+    }
     this.blocks.add(block);
     this.gone.register(weight, block);
-    const packed = { weight: block.address, bias: block.address + 4 * start };
-    write(this.memory.part(packed.weight, counts.weight), this.memory.part(packed.bias, counts.bias));
-    forms.set(key, { bias, packed });
+    forms.set(key, { bias, packed, block });
     return packed;
   }
 

@@ -102,7 +102,9 @@ export function convolveTransposed(
           top.taps.flatMap((b) => left.taps.map((c) => (a * kernel[1] + b) * kernel[2] + c)),
         );
         const key = `transposed ${groups} ${geometry.tile.vectors} ${taps}`;
-        const packed = core.packed.get(weight, bias, key, directWeights(geometry), (weights, biases) => {
+        const counts = directWeights(geometry);
+        const packed = core.packed.get(weight, bias, key, counts, (into) => {
+          const { weights, biases } = core.viewsOf(into, counts);
           const at = { group: channels * outputs * cells, output: cells, channel: outputs * cells, taps };
           packDirect(weights, weight.data, geometry, at);
           packBias(biases, bias?.data ?? null, geometry);

@@ -98,6 +98,11 @@ export interface WinogradGeometry {
 /** Tiles of a unit of work. */
 const UNIT_TILES = 4;
 
+/** Whether multiplying by a factor takes no multiplication. */
+function isUnit(factor: number): boolean {
+  return factor === 0 || Math.abs(factor) === 1;
+}
+
 /** Multiplies matrices of constants with vectors. */
 class Combiner {
   private readonly constants = new Map<number, Local>();
@@ -108,7 +113,7 @@ class Combiner {
     private readonly fused: boolean,
   ) {
     for (const factor of new Set(matrix.flat())) {
-      if (Math.abs(factor) > 1) this.constants.set(factor, f.let("v128", f32x4.constant(factor)));
+      if (!isUnit(factor)) this.constants.set(factor, f.let("v128", f32x4.constant(factor)));
     }
   }
 
@@ -116,14 +121,15 @@ class Combiner {
   sum(row: readonly number[], inputs: readonly Local[]): Operand {
     // Plain additions first, then subtractions, then products: the fewest instructions.
     const terms = row.flatMap((factor, index) => (factor === 0 ? [] : [{ factor, input: inputs[index]! }]));
-    terms.sort((a, b) => Number(Math.abs(a.factor) > 1) - Number(Math.abs(b.factor) > 1) || b.factor - a.factor);
-    const [first, ...rest] = terms;
+    terms.sort((a, b) => Number(!isUnit(a.factor)) - Number(!isUnit(b.factor)) || b.factor - a.factor);
+    const [first, ...rest] = terms as [(typeof terms)[number], ...typeof terms];
+    const start = first.factor === 1 ? first.input : f32x4.mul(first.input, this.constants.get(first.factor)!);
     return rest.reduce<Operand>((sum, { factor, input }) => {
       if (factor === 1) return f32x4.add(sum, input);
       if (factor === -1) return f32x4.sub(sum, input);
       const constant = this.constants.get(factor)!;
       return this.fused ? f32x4.fusedMultiplyAdd(input, constant, sum) : f32x4.add(f32x4.mul(input, constant), sum);
-    }, first!.input);
+    }, start);
   }
 
   /** matrix · square · matrixᵀ, by columns and then by rows: `read` gives a cell, `write` takes one. */
@@ -291,39 +297,51 @@ export function winogradOutput(
 }
 
 /**
- * U as the products read it: [cell][panel][channel][output in panel].
- * @param source [output, channel, 3, 3]. @param taps where each of the nine taps is among a filter's numbers.
+ * U as the products read it: [cell][panel][channel][output in panel], from weights [output, channel, 3, 3]. A unit is four
+ * outputs; those that are not there are copies of the last one, whose results nobody uses.
+ * @param vectors of outputs in a panel.
  */
-export function packWinograd(
-  target: Float32Array,
-  source: Float32Array,
-  { filtering, channels, outputs }: Pick<WinogradGeometry, "filtering" | "channels" | "outputs">,
-  panel: number,
-  taps: readonly number[],
-): void {
-  const { weight: g, cells } = filtering;
+export function winogradWeights(
+  { filtering, channels, outputs, fused }: Pick<WinogradGeometry, "filtering" | "channels" | "outputs" | "fused">,
+  vectors: number,
+  flipped: boolean,
+): Kernel<"source" | "target"> {
+  const { weight, cells } = filtering;
   const lanes = padded(outputs);
-  target.fill(0);
-  const half = new Float64Array(3 * cells);
-  for (let o = 0; o < outputs; o++) {
-    const first = o - (o % panel);
-    const width = Math.min(panel, lanes - first);
-    for (let c = 0; c < channels; c++) {
-      const filter = 9 * (o * channels + c);
-      for (let i = 0; i < cells; i++) {
-        const [g0, g1, g2] = g[i] as unknown as [number, number, number];
-        for (let j = 0; j < 3; j++) {
-          half[3 * i + j] =
-            g0 * source[filter + taps[j]!]! + g1 * source[filter + taps[3 + j]!]! + g2 * source[filter + taps[6 + j]!]!;
-        }
-      }
-      for (let i = 0; i < cells; i++) {
-        for (let j = 0; j < cells; j++) {
-          const [g0, g1, g2] = g[j] as unknown as [number, number, number];
-          const value = g0 * half[3 * i]! + g1 * half[3 * i + 1]! + g2 * half[3 * i + 2]!;
-          target[((i * cells + j) * lanes + first) * channels + c * width + (o - first)] = value;
-        }
-      }
-    }
-  }
+  const panel = 4 * vectors;
+  return {
+    key: `winograd weights ${[filtering.m, channels, outputs, vectors, flipped, fused]}`,
+    addresses: ["source", "target"],
+    units: lanes / 4,
+    work: 8 * cells * cells * channels * 4,
+    write(f, { source, target }, unit) {
+      const combiner = new Combiner(f, weight, fused);
+      const output = f.let("i32", i32.mul(unit, 4));
+      const filters = [0, 1, 2, 3].map((lane) => {
+        const existing = i32.min(i32.add(output, lane), outputs - 1);
+        return f.let("i32", i32.add(source, i32.mul(existing, 36 * channels)));
+      });
+      const first = f.let("i32", i32.mul(i32.div(output, panel), panel));
+      const width = f.let("i32", i32.min(i32.sub(lanes, first), panel));
+      const inPanel = i32.mul(i32.sub(output, first), 4);
+      const to = f.let("i32", i32.add(target, i32.add(i32.mul(first, 4 * channels), inPanel)));
+      f.repeat(channels, () => {
+        combiner.sandwich(
+          weight,
+          (row, column) => {
+            const tap = 3 * row + column;
+            const offset = 4 * (flipped ? 8 - tap : tap);
+            return filters.reduce<Operand>(
+              (vector, filter, lane) =>
+                lane === 0 ? v128.loadOne(filter, offset) : v128.loadLane(filter, vector, lane, offset),
+              0,
+            );
+          },
+          (row, column, value) => f.storeVector(to, value, 4 * (row * cells + column) * lanes * channels),
+        );
+        for (const filter of filters) f.increase(filter, 36);
+        f.increase(to, i32.mul(width, 4));
+      });
+    },
+  };
 }
