@@ -28,7 +28,20 @@ function start(): void {
   const connection = new Connection(api, (message) => {
     if (message.kind === "picked") void decode(message.file, message.input);
     else model.hear(message);
+    if (message.kind === "diagram" && !restored) restore();
   });
+
+  /** Tells the worker what was chosen before the window was loaded anew, once there is a model to choose it for. */
+  let restored = false;
+  function restore(): void {
+    restored = true;
+    const { sample, seed, sizes, flipped } = model.choices;
+    const quietly = () => {};
+    if (sample) connection.ask({ kind: "sample", input: null, sample }, quietly);
+    if (seed !== 0) connection.ask({ kind: "seed", seed }, quietly);
+    if (Object.keys(sizes).length > 0) connection.ask({ kind: "sizes", sizes }, quietly);
+    if (flipped) connection.ask({ kind: "flip", on: true }, quietly);
+  }
 
   let waiting: ReturnType<typeof setTimeout> | undefined;
   // A held key runs through many layers; the text need not follow through all of them.
@@ -88,13 +101,6 @@ function start(): void {
   watchTheme();
   update();
   connection.tell({ kind: "ready" });
-  // What was chosen before the window was loaded anew.
-  const { sample, seed, sizes, flipped } = model.choices;
-  const quietly = () => {};
-  if (sample) connection.ask({ kind: "sample", input: null, sample }, quietly);
-  if (seed !== 0) connection.ask({ kind: "seed", seed }, quietly);
-  if (Object.keys(sizes).length > 0) connection.ask({ kind: "sizes", sizes }, quietly);
-  if (flipped) connection.ask({ kind: "flip", on: true }, quietly);
 }
 
 start();

@@ -40,6 +40,18 @@ export class Grid {
   private readonly canvas = el("canvas", { "aria-hidden": true });
   private readonly spacer = el("div", { class: "spacer" });
   private readonly option = el("div", { role: "option", id: "plane-option", class: "sr-only" });
+  /** Where the keyboard's focus is: over the canvas, which assistive technology cannot read. */
+  private readonly list = el(
+    "div",
+    {
+      class: "keys",
+      tabindex: 0,
+      role: "listbox",
+      "aria-label": "Feature maps",
+      "aria-activedescendant": "plane-option",
+    },
+    this.option,
+  );
   private readonly tiles: Tiles;
   private readonly series: Latest;
   private read: Series | null = null;
@@ -58,22 +70,10 @@ export class Grid {
   ) {
     this.tiles = new Tiles(connection, this.draw);
     this.series = new Latest(connection);
-    this.element = el(
-      "div",
-      {
-        class: "grid",
-        tabindex: 0,
-        role: "listbox",
-        "aria-label": "Feature maps",
-        "aria-activedescendant": "plane-option",
-      },
-      this.canvas,
-      this.spacer,
-      this.option,
-    );
+    this.element = el("div", { class: "grid" }, this.canvas, this.list, this.spacer);
     this.element.addEventListener("scroll", this.draw, { passive: true });
-    this.element.addEventListener("keydown", (event) => this.key(event));
-    for (const kind of ["focus", "blur"]) this.element.addEventListener(kind, this.draw);
+    this.list.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["focus", "blur"]) this.list.addEventListener(kind, this.draw);
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => {
       this.hovered = null;
@@ -113,11 +113,8 @@ export class Grid {
     this.draw();
   }
 
-  clear(): void {
-    this.layout = null;
-    this.tensor = null;
-    this.tiles.clear();
-    this.draw();
+  focus(): void {
+    this.list.focus();
   }
 
   private restyle(fresh: boolean): void {
@@ -229,7 +226,7 @@ export class Grid {
 
   private outline(context: CanvasRenderingContext2D, plane: number, x: number, y: number, w: number, h: number): void {
     const { colour } = theme();
-    const focused = plane === this.active && this.element.matches(":focus-visible");
+    const focused = plane === this.active && this.list.matches(":focus-visible");
     if (!focused && plane !== this.hovered) return;
     context.strokeStyle = focused ? colour.focus : colour.foreground;
     context.lineWidth = focused ? 2 : 1;

@@ -68,13 +68,6 @@ export class Tiles {
     this.perPage = perPage;
   }
 
-  clear(): void {
-    this.pages.clear();
-    this.asked.clear();
-    this.version++;
-    this.tensor = null;
-  }
-
   /** The picture of a plane, if it is there. */
   get(plane: number): Tile | null {
     return this.pages.get(Math.floor(plane / this.perPage))?.tiles[plane % this.perPage] ?? null;

@@ -267,7 +267,7 @@ export class MapsView {
   private leavePlane(): void {
     this.model.choices.plane = null;
     this.model.changed();
-    requestAnimationFrame(() => this.grid.element.focus());
+    requestAnimationFrame(() => this.grid.focus());
   }
 
   private readAt(place: { plane: number; z: number; y: number; x: number } | null): void {

@@ -3,13 +3,14 @@
  * what is in sight is drawn; the layout is made in a worker.
  */
 import type { DiagramNode } from "#shared/preview/protocol.ts";
-import { el, fitCanvas, iconButton, onFrame, reducedMotion, setAttribute, setText } from "../dom.ts";
+import { el, fitCanvas, iconButton, onFrame, reducedMotion, setText } from "../dom.ts";
 import type { Model } from "../model.ts";
 import { onTheme, theme } from "../theme.ts";
 import type { Layout, Point } from "./layout.ts";
 import layoutScript from "./layout.worker.ts?worker";
 import { CanvasPen, type Pen, SvgPen } from "./pens.ts";
-import { drawScene, hit, type Look, type Outline, onFold, outline, type Scene, scene, titleOf } from "./scene.ts";
+import { drawScene, hit, type Look, type Outline, onFold, outline, type Scene, scene } from "./scene.ts";
+import { inWords, TreeItems } from "./tree.ts";
 
 const LEAST_SCALE = 0.02;
 const MOST_SCALE = 3;
@@ -25,13 +26,13 @@ interface View {
 export class NetworkView {
   readonly element: HTMLElement;
   private readonly canvas = el("canvas", { "aria-hidden": true });
-  private readonly items = el("div", { class: "tree-items" });
-  private readonly tree = el(
-    "div",
-    { class: "canvas-host", role: "tree", tabindex: 0, "aria-label": "Layers of the network" },
-    this.canvas,
-    this.items,
-  );
+  private readonly tree = el("div", {
+    class: "tree",
+    role: "tree",
+    tabindex: 0,
+    "aria-label": "Layers of the network",
+  });
+  private readonly described = new TreeItems(this.tree);
   private readonly search = el("input", {
     type: "search",
     placeholder: "Find a layer",
@@ -72,7 +73,7 @@ export class NetworkView {
       "section",
       { class: "network", "aria-label": "Network" },
       el("div", { class: "search" }, this.search, this.found),
-      this.tree,
+      el("div", { class: "canvas-host" }, this.canvas, this.tree),
       zoom,
       this.empty,
     );
@@ -94,8 +95,8 @@ export class NetworkView {
   /** Takes in what changed in the model. */
   update(): void {
     const { diagram, edition, choices, noModel } = this.model;
-    this.empty.hidden = diagram !== null;
-    setText(this.empty, noModel ?? "Reading the model …");
+    this.empty.hidden = diagram !== null && this.scene !== null;
+    setText(this.empty, noModel ?? (diagram ? "Laying out the network …" : "Reading the model …"));
     const key = diagram ? JSON.stringify([edition, choices.open]) : "";
     if (key !== this.madeFor) {
       this.madeFor = key;
@@ -103,6 +104,7 @@ export class NetworkView {
       else {
         const made = outline(diagram, (id) => this.model.isOpen(id), this.measure);
         this.pending.push(made);
+        performance.mark("layout asked");
         this.worker.postMessage({ boxes: made.boxes, links: made.links });
       }
     }
@@ -165,9 +167,11 @@ export class NetworkView {
   /** A layout is there; of several asked for, only the last one matters. */
   private placed(layout: Layout): void {
     const made = this.pending.shift()!;
+    performance.measure("layout", "layout asked");
     if (this.pending.length > 0 || !this.model.diagram) return;
     const before = this.scene;
     this.scene = scene(made, layout);
+    this.empty.hidden = true;
     const anchor = this.anchor ?? this.model.choices.selected;
     this.anchor = null;
     const [was, is] = [before?.layout.boxes.get(anchor ?? ""), layout.boxes.get(anchor ?? "")];
@@ -430,7 +434,7 @@ export class NetworkView {
     const context = this.canvas.getContext("2d")!;
     context.clearRect(0, 0, width, height);
     if (!this.scene) {
-      this.items.replaceChildren();
+      this.described.clear();
       return;
     }
     this.keepInReach();
@@ -451,7 +455,7 @@ export class NetworkView {
     const sight = { x: x / scale, y: y / scale, width: width / scale, height: height / scale, scale };
     const shown = drawScene(new CanvasPen(context), this.scene, theme(), look, sight);
     context.restore();
-    this.describe(shown, look.selected);
+    this.described.update(this.scene, this.view, shown, look.selected);
   }
 
   /** At least a corner of the network stays in sight. */
@@ -467,51 +471,6 @@ export class NetworkView {
     const node = this.model.node(id);
     if (!node) return "";
     const problems = node.problems.map(({ message }) => message);
-    return [this.words(node), ...problems].join("\n");
-  }
-
-  /** A layer in words. */
-  private words(node: DiagramNode): string {
-    const { outputs, problems, blocked } = node;
-    const shape = outputs.map(({ text }) => text).join(", ");
-    const trouble =
-      problems.length === 0 ? "" : `, ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
-    const what = titleOf(node);
-    return `${what}${shape && `, ${shape}`}${trouble}${blocked === null ? "" : ", does not run"}`;
-  }
-
-  /** One item for each card in sight, where a screen reader finds it, and one for the chosen card wherever it is. */
-  private describe(shown: readonly string[], selected: string | null): void {
-    const { order, cards, depth, layout } = this.scene!;
-    const { x, y, scale } = this.view;
-    const wanted = new Set(scale < 0.3 ? [] : shown.slice(0, 80));
-    if (selected !== null && cards.has(selected)) wanted.add(selected);
-    const kept = new Map(
-      [...this.items.children].map((item) => [(item as HTMLElement).dataset.node!, item as HTMLElement]),
-    );
-    for (const [id, item] of kept) if (!wanted.has(id)) item.remove();
-    for (const [index, id] of order.entries()) {
-      if (!wanted.has(id)) continue;
-      const card = cards.get(id)!;
-      const item = kept.get(id) ?? el("div", { role: "treeitem", id: `layer-${index}` });
-      item.dataset.node = id;
-      item.id = `layer-${index}`;
-      setAttribute(item, "aria-label", this.words(card.node));
-      setAttribute(item, "aria-level", depth.get(id)! + 1);
-      setAttribute(item, "aria-posinset", index + 1);
-      setAttribute(item, "aria-setsize", order.length);
-      setAttribute(item, "aria-selected", String(id === selected));
-      setAttribute(item, "aria-expanded", card.node.kind === "block" ? String(card.open) : null);
-      const box = layout.boxes.get(id)!;
-      Object.assign(item.style, {
-        left: `${box.x * scale - x}px`,
-        top: `${box.y * scale - y}px`,
-        width: `${box.width * scale}px`,
-        height: `${(card.open ? 26 : box.height) * scale}px`,
-      });
-      if (item.parentElement !== this.items) this.items.append(item);
-    }
-    const active = selected === null ? -1 : order.indexOf(selected);
-    setAttribute(this.tree, "aria-activedescendant", active < 0 ? null : `layer-${active}`);
+    return [inWords(node), ...problems].join("\n");
   }
 }
