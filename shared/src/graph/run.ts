@@ -60,9 +60,14 @@ export interface StepDone {
 /** Bytes that a run may take unless told otherwise: what a 32-bit memory can hold. */
 export const LARGEST_RUN = 2 ** 32;
 
+/** Plans that a network remembers: whoever runs it over and over wants the same outputs. */
+const REMEMBERED_PLANS = 16;
+
 /** A graph with its weights, ready to run as often as wanted. */
 export class Network {
   private readonly computed = new Map<string, Values>();
+  private readonly plans = new Map<string, Plan>();
+  private readonly checked = new WeakSet<Plan>();
 
   /** @param sized from `bindSizes`. */
   constructor(
@@ -72,7 +77,31 @@ export class Network {
 
   /** How a run will go; see `planRun`. */
   plan({ wanted, inputs, previous }: Pick<RunOptions, "inputs" | "wanted" | "previous">): Plan {
-    return planRun(this.sized, wanted, new Set(leftBehind(this, inputs, previous).keys()));
+    return this.planWith(wanted, leftBehind(this, inputs, previous));
+  }
+
+  /** Refuses a plan whose weights are not all there. Weights are the same every time, so once is enough. */
+  checkWeights(plan: Plan): void {
+    if (this.checked.has(plan)) return;
+    for (const { nodes, given } of plan.steps) {
+      if (given) continue;
+      for (const id of nodes) {
+        const node = this.sized.graph.nodes[id]!;
+        for (const { name } of this.specsOf(node)) this.weight(node, name);
+      }
+    }
+    this.checked.add(plan);
+  }
+
+  /** The plan of a run that finds some nodes' outputs ready. */
+  planWith(wanted: readonly Ref[], left: ReadonlyMap<number, number>): Plan {
+    const key = `${wanted.map(keyOf).join(" ")} | ${[...left.keys()].join(" ")}`;
+    const known = this.plans.get(key);
+    if (known) return known;
+    const plan = planRun(this.sized, wanted, new Set(left.keys()));
+    if (this.plans.size === REMEMBERED_PLANS) this.plans.clear();
+    this.plans.set(key, plan);
+    return plan;
   }
 
   /**
@@ -194,12 +223,17 @@ export class Run implements Finished, Iterable<StepDone> {
     const { inputs, wanted, previous, limit = LARGEST_RUN } = options;
     this.inputs = inputs;
     this.left = leftBehind(network, inputs, previous);
-    this.plan = planRun(network.sized, wanted, new Set(this.left.keys()));
+    this.plan = network.planWith(wanted, this.left);
     const bytes = this.plan.peakBytes + this.plan.weightBytes;
     if (bytes > limit) {
       throw new EngineError("too-large", `the run takes ${bytes} bytes; at most ${limit} are allowed`, bytes);
     }
-    for (const step of this.plan.steps) this.prepare(step);
+    network.checkWeights(this.plan);
+    const { nodes } = network.sized.graph;
+    for (const step of this.plan.steps) {
+      const node = nodes[step.nodes[0]!]!;
+      if (node.op === inputOp) this.checkInput(node);
+    }
   }
 
   /** What was asked for, as far as the run has come. */
@@ -227,15 +261,6 @@ export class Run implements Finished, Iterable<StepDone> {
     } finally {
       for (const key of [...this.held.keys()]) this.drop(key);
       backend.signal = null;
-    }
-  }
-
-  /** Refuses what is missing before anything runs. */
-  private prepare({ nodes, given }: Step): void {
-    const { graph } = this.network.sized;
-    for (const node of nodes.map((id) => graph.nodes[id]!)) {
-      if (!given) for (const { name } of this.network.specsOf(node)) this.network.weight(node, name);
-      if (node.op === inputOp) this.checkInput(node);
     }
   }
 
