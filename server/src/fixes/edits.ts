@@ -7,14 +7,22 @@ import type { Range } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import type { Analysis } from "../analysis.ts";
 import type { Change } from "../rules/rule.ts";
-import { appendItem, locate, remove, setKey, setValue, type TextEdit, wrapWord } from "../syntax/edit.ts";
+import { appendItem, isAnchored, locate, remove, setKey, setValue, type TextEdit, wrapWord } from "../syntax/edit.ts";
 import type { Tree } from "../syntax/tree.ts";
 import { withoutDirective } from "./suppress.ts";
 
 type Edits = readonly TextEdit[] | null;
 
-/** The edits of all changes, in text order; null where one cannot be made, or two would touch the same text. */
-export function editsOf(changes: readonly Change[], analysis: Analysis): Edits {
+/** What changes come to in a text. */
+export interface Edited {
+  /** In text order. */
+  readonly edits: readonly TextEdit[];
+  /** They touch a variable or an anchor, which others may use as it is. */
+  readonly shared: boolean;
+}
+
+/** Null where a change cannot be made, or two would touch the same text. */
+export function editsOf(changes: readonly Change[], analysis: Analysis): Edited | null {
   const edits: TextEdit[] = [];
   for (const change of changes) {
     const made = editsOfOne(change, analysis);
@@ -26,7 +34,14 @@ export function editsOf(changes: readonly Change[], analysis: Analysis): Edits {
   );
   distinct.sort((a, b) => a.range.start - b.range.start);
   const overlaps = distinct.some((edit, index) => index > 0 && edit.range.start < distinct[index - 1]!.range.end);
-  return overlaps || distinct.length === 0 ? null : distinct;
+  if (overlaps || distinct.length === 0) return null;
+  const isElsewhere = changes.some((change) => change.kind === "set" && change.node && leaves(change.node, distinct));
+  return { edits: distinct, shared: isElsewhere || distinct.some(({ range }) => isAnchored(analysis, range)) };
+}
+
+/** Whether edits that set a parameter of a node are outside of its layer. */
+function leaves({ origin }: Node, edits: readonly TextEdit[]): boolean {
+  return !edits.some(({ range }) => contains(origin.layer, range));
 }
 
 function sameEdit(a: TextEdit, b: TextEdit): boolean {

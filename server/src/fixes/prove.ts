@@ -76,26 +76,22 @@ export class Prover {
     for (const candidate of candidatesFor(diagnostic.finding, graph, report, dialect.words)) {
       if (texts.size > MAX_TRIES) return;
       if (!candidate.safe && !unsafeToo) continue;
-      const edits = editsOf(candidate.changes, this.analysis);
-      if (!edits) continue;
-      const after = this.try(edits, diagnostic, texts, candidate.reveals);
-      if (after)
-        yield { title: titleOf(candidate, diagnostic, this.analysis, after), edits, safe: candidate.safe, after };
+      const edited = editsOf(candidate.changes, this.analysis);
+      const safe = candidate.safe && !edited?.shared;
+      if (!edited || !(safe || unsafeToo)) continue;
+      const { edits } = edited;
+      const after = this.try(edits, diagnostic, texts);
+      if (after) yield { title: titleOf(candidate, diagnostic, this.analysis, after), edits, safe, after };
     }
   }
 
   /** The analysis after edits that take this problem away and bring none; `texts` are those tried before. */
-  private try(
-    edits: readonly TextEdit[],
-    diagnostic: Diagnostic,
-    texts: Set<string>,
-    reveals = false,
-  ): Analysis | null {
+  private try(edits: readonly TextEdit[], diagnostic: Diagnostic, texts: Set<string>): Analysis | null {
     const text = applyEdits(this.analysis.text, edits);
     if (texts.has(text) || !this.budget.spend(text.length)) return null;
     texts.add(text);
     const after = this.reanalyse(text);
-    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, edits, reveals)
+    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, edits)
       ? after
       : null;
   }
@@ -109,16 +105,10 @@ export class Prover {
 const WEIGHT: Readonly<Record<Severity, number>> = { hint: 1, information: 2, warning: 3, error: 4 };
 
 /**
- * Problems of one code in one layer count as one kind: of this kind there is one less, of no other more or a graver one.
- * @param reveals notes may come where an error goes.
+ * Problems of one code in one layer count as one kind: of this kind there is one less, of no other more or a graver one. Where
+ * an error goes, notes may come: no framework objects to what they say, and a 1×1 shortcut of stride 2 has one.
  */
-function mends(
-  diagnostic: Diagnostic,
-  before: Analysis,
-  after: Analysis,
-  edits: readonly TextEdit[],
-  reveals: boolean,
-): boolean {
+function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis, edits: readonly TextEdit[]): boolean {
   // A layer is the same that begins at the same place, whatever its number is by now.
   const starts = new Map(before.graph.layers.map(({ range }, index) => [range.start, index]));
   const indices = after.graph.layers.map(({ range }) => starts.get(beforeEdits(range.start, edits)) ?? null);
@@ -128,7 +118,7 @@ function mends(
   if ((is.get(own)?.count ?? 0) >= was.get(own)!.count) return false;
   for (const [kind, { count, gravest }] of is) {
     const old = was.get(kind);
-    if (reveals && diagnostic.severity === "error" && gravest <= WEIGHT.information) continue;
+    if (diagnostic.severity === "error" && gravest <= WEIGHT.information) continue;
     if (!old || count > old.count || gravest > old.gravest) return false;
   }
   return true;

@@ -7,7 +7,13 @@ import type { Node, Ref } from "#shared/graph/graph.ts";
 import type { FindingCode, Range } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { channelAxis, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
-import { outputSize, transposedOutputSize, type Window, type WindowUse } from "#shared/shape/window.ts";
+import {
+  effectiveKernel,
+  outputSize,
+  transposedOutputSize,
+  type Window,
+  type WindowUse,
+} from "#shared/shape/window.ts";
 import { nearestOf } from "./nearest.ts";
 import type { Candidate, Change, MessageContext } from "./rule.ts";
 import { accepts, mostPadding, sourceOf } from "./wording.ts";
@@ -27,8 +33,7 @@ export function setting(node: Node, param: string, value: Plain, index?: number)
 /** The words closest to one that is misspelt. Only where there is but one, it is surely what was meant. */
 export function* respelt(at: Range, word: string, candidates: readonly string[], sure = true): Iterable<Candidate> {
   const close = nearestOf(word, candidates);
-  for (const value of close)
-    yield { changes: [{ kind: "replace", at, value }], safe: sure && close.length === 1, reveals: true };
+  for (const value of close) yield { changes: [{ kind: "replace", at, value }], safe: sure && close.length === 1 };
 }
 
 /** Whole numbers from the nearest to a number outwards, smaller ones first, as far as `reach`. */
@@ -74,7 +79,8 @@ export function* otherWindows(
   for (const param of params) {
     const [now, least, change] = {
       padding: [window.padBefore, 0, (value: number) => ({ padBefore: value, padAfter: value })],
-      kernel_size: [window.kernel, 1, (kernel: number) => ({ kernel })],
+      // A window of one cell is another kind of layer.
+      kernel_size: [window.kernel, 2, (kernel: number) => ({ kernel })],
       stride: [window.stride, 1, (stride: number) => ({ stride })],
     }[param] as [unknown, number, (value: number) => Partial<Window>];
     if (typeof now !== "number" || (param === "padding" && window.padAfter !== now)) continue;
@@ -82,9 +88,9 @@ export function* otherWindows(
     for (const value of around(now, REACH, least)) {
       if (found >= count) break;
       const changed = { ...window, ...change(value) };
-      const isPadded =
-        Math.max(changed.padBefore as number, changed.padAfter as number) <=
-        mostPadding(node, { ...use, window: changed });
+      // More padding than this makes windows that see nothing else.
+      const most = Math.min(mostPadding(node, { ...use, window: changed }), effectiveKernel(changed) - 1);
+      const isPadded = Math.max(changed.padBefore as number, changed.padAfter as number) <= most;
       if (!isPadded || !accepts({ ...context, node }, param, value) || !fits(changed)) continue;
       found++;
       yield windowSetting(node, param, value, windows, uses);
@@ -215,7 +221,8 @@ export function* levelled(
   if (param === "scale_factor") {
     const factors = new Set(uses.map(({ axis, input }) => Number(to.dims[axis]) / Number(input)));
     const [factor] = factors;
-    if (factors.size === 1 && factor! > 0 && Number.isFinite(factor))
+    // Factors of real networks are whole or halves.
+    if (factors.size === 1 && factor! > 0 && Number.isInteger(2 * factor!))
       yield unsafe(setting(node, "scale_factor", factor!));
     return;
   }

@@ -96,8 +96,7 @@ export const missingParameter = defineRule({
       yield { changes: [setting(node, name, actual)], safe: true };
     if (typeof channels === "number" && name.startsWith("out_")) yield unsafe(setting(node, name, channels));
     const example = node.op.example.attrs[name];
-    if (example !== undefined) yield unsafe(setting(node, name, example));
-    yield unsafe(setting(node, name, 1));
+    yield unsafe(setting(node, name, example ?? 1));
   },
 });
 

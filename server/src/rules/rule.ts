@@ -44,8 +44,6 @@ export interface Candidate {
   readonly changes: readonly Change[];
   /** It cannot change a model that works, and is what was meant. */
   readonly safe: boolean;
-  /** It puts a slip right, behind which notes on what was meant may have been hidden: these do not count as new problems. */
-  readonly reveals?: true;
   /** What it does in words, where its changes don't say it. */
   readonly title?: string;
 }

@@ -61,6 +61,20 @@ function inside(inner: Range, outer: Range): boolean {
   return outer.start <= inner.start && inner.end <= outer.end;
 }
 
+/** Whether the text of a range stands behind an anchor, so that aliases may share it. */
+export function isAnchored({ text, parsed }: Source, range: Range): boolean {
+  let tree: Tree | undefined = text.includes("&") ? (parsed.root ?? undefined) : undefined;
+  while (tree) {
+    const { start } = tree.range;
+    if (/&[^\s,[\]{}]+\s+$/.test(text.slice(startOfLine(text, start), start))) return true;
+    if (tree.kind === "scalar") return false;
+    const children: readonly Tree[] = tree.kind === "list" ? tree.items : tree.entries.map(({ value }) => value);
+    const around: Range = tree.range;
+    tree = children.find((child) => inside(child.range, around) && inside(range, child.range));
+  }
+  return false;
+}
+
 /** Puts edits into a text. They may not overlap; of several insertions at one place the first comes first. */
 export function applyEdits(text: string, edits: readonly TextEdit[]): string {
   let result = "";
