@@ -130,6 +130,9 @@ export const nonIntegerSize = defineRule({
     const padding = exactPadding(use, context, windows.length);
     if (padding && uses.length === windows.length) yield unsafe(setting(node, "padding", padding.value));
     for (const change of otherWindows(context, node, uses, isExact, { params: ["padding"] })) yield unsafe(change);
+    // Keras pads by word only.
+    if (accepts(context, "padding", "same_upper") && !accepts(context, "padding", 0))
+      yield unsafe(setting(node, "padding", "same_upper"));
     if (accepts(context, "ceil_mode", true) && !use.window.ceil) yield unsafe(setting(node, "ceil_mode", true));
     yield* otherInputs(context, uses, [-rest, use.window.stride - rest]);
     // Where no input is lost, another architecture is no remedy.
