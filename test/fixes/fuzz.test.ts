@@ -13,6 +13,7 @@ import { fixAll } from "#server/fixes/all.ts";
 import { Prover } from "#server/fixes/prove.ts";
 import type { Diagnostic } from "#server/rules/rule.ts";
 import { applyEdits, type TextEdit } from "#server/syntax/edit.ts";
+import { isKnown } from "#shared/shape/dim.ts";
 
 interface Model {
   readonly path: string;
@@ -111,6 +112,15 @@ const mistaken = (models: fc.Arbitrary<Model>) =>
       return { path, text: crlf ? mutated.replaceAll("\n", "\r\n") : mutated };
     });
 
+const SLIPS = new Set(["unknown-layer", "opaque-layer", "unknown-parameter", "unknown-reference", "bad-value"]);
+
+function sizesKnown({ graph, report }: Analysis, layer: number): boolean {
+  const { first, end } = graph.layers[layer]!.nodes;
+  return graph.nodes
+    .slice(first, end)
+    .every(({ id, broken }) => !broken && report.nodes[id]!.inputs.every((input) => input?.dims.every(isKnown)));
+}
+
 const GRAVE = new Set(["error", "warning"]);
 
 function count(analysis: Analysis, accept: (diagnostic: Diagnostic) => boolean): number {
@@ -141,6 +151,9 @@ function holds(before: Analysis, after: Analysis | null, mended: Diagnostic, edi
       );
     const layers = sameLayers ? new Set(after.diagnostics.map(({ layer }) => layer)) : [undefined];
     for (const layer of layers) {
+      // Behind a slip that is put right there may be more: in its own layer, and where sizes were not known.
+      const wasHidden = typeof layer === "number" && (layer === mended.layer || !sizesKnown(before, layer));
+      if (SLIPS.has(mended.code) && wasHidden && code !== mended.code) continue;
       assert.ok(mustNotGrow(after, layer) <= mustNotGrow(before, layer), `no new ${code} in layer ${layer}`);
     }
   }

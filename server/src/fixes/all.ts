@@ -28,7 +28,7 @@ export function fixAll({ analysis, reanalyse }: Prover, unsafeToo: boolean): Fix
         const prover = new Prover(current, reanalyse, budget);
         const next = firstFix(current.diagnostics, prover, unsafe, tried);
         if (!next) break;
-        // Every fix leaves fewer problems, so this ends.
+        // Every fix leaves fewer problems, or fewer slips that hide some; in any case the budget ends.
         revision.apply(next.fix.edits);
         applied.push({ code: next.code, title: next.fix.title });
         current = next.fix.after;

@@ -4,6 +4,7 @@
  */
 import { type Graph, isComposite, ownerOf } from "#shared/graph/graph.ts";
 import type { Plain } from "#shared/ops/param.ts";
+import { isKnown } from "#shared/shape/dim.ts";
 import { axisName, channelAxis, spatialAxes, type Tensor } from "#shared/shape/tensor.ts";
 import type { Analysis } from "../analysis.ts";
 import { candidatesFor } from "../rules/index.ts";
@@ -80,18 +81,23 @@ export class Prover {
       const safe = candidate.safe && !edited?.shared;
       if (!edited || !(safe || unsafeToo)) continue;
       const { edits } = edited;
-      const after = this.try(edits, diagnostic, texts);
+      const after = this.try(edits, diagnostic, texts, candidate.reveals);
       if (after) yield { title: titleOf(candidate, diagnostic, this.analysis, after), edits, safe, after };
     }
   }
 
   /** The analysis after edits that take this problem away and bring none; `texts` are those tried before. */
-  private try(edits: readonly TextEdit[], diagnostic: Diagnostic, texts: Set<string>): Analysis | null {
+  private try(
+    edits: readonly TextEdit[],
+    diagnostic: Diagnostic,
+    texts: Set<string>,
+    reveals = false,
+  ): Analysis | null {
     const text = applyEdits(this.analysis.text, edits);
     if (texts.has(text) || !this.budget.spend(text.length)) return null;
     texts.add(text);
     const after = this.reanalyse(text);
-    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, edits)
+    return after && after.dialect === this.analysis.dialect && mends(diagnostic, this.analysis, after, edits, reveals)
       ? after
       : null;
   }
@@ -108,7 +114,13 @@ const WEIGHT: Readonly<Record<Severity, number>> = { hint: 1, information: 2, wa
  * Problems of one code in one layer count as one kind: of this kind there is one less, of no other more or a graver one. Where
  * an error goes, notes may come: no framework objects to what they say, and a 1×1 shortcut of stride 2 has one.
  */
-function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis, edits: readonly TextEdit[]): boolean {
+function mends(
+  diagnostic: Diagnostic,
+  before: Analysis,
+  after: Analysis,
+  edits: readonly TextEdit[],
+  reveals: boolean,
+): boolean {
   // A layer is the same that begins at the same place, whatever its number is by now.
   const starts = new Map(before.graph.layers.map(({ range }, index) => [range.start, index]));
   const indices = after.graph.layers.map(({ range }) => starts.get(beforeEdits(range.start, edits)) ?? null);
@@ -116,8 +128,10 @@ function mends(diagnostic: Diagnostic, before: Analysis, after: Analysis, edits:
   const is = kindsOf(after.diagnostics, (layer) => indices[layer] ?? null);
   const own = kindOf(diagnostic.code, diagnostic.layer);
   if ((is.get(own)?.count ?? 0) >= was.get(own)!.count) return false;
-  for (const [kind, { count, gravest }] of is) {
+  for (const [kind, { count, gravest, layer }] of is) {
     const old = was.get(kind);
+    if (reveals && kind !== own && layer !== null && (layer === diagnostic.layer || !isChecked(layer, before)))
+      continue;
     if (diagnostic.severity === "error" && gravest <= WEIGHT.information) continue;
     if (!old || count > old.count || gravest > old.gravest) return false;
   }
@@ -129,14 +143,25 @@ function kindOf(code: string, layer: number | null): string {
 }
 
 function kindsOf(diagnostics: readonly Diagnostic[], indexOf: (layer: number) => number | null) {
-  const kinds = new Map<string, { readonly count: number; readonly gravest: number }>();
+  const kinds = new Map<string, { readonly count: number; readonly gravest: number; readonly layer: number | null }>();
   for (const diagnostic of diagnostics) {
     const { code, layer } = diagnostic;
-    const kind = kindOf(code, layer === null ? null : indexOf(layer));
+    const index = layer === null ? null : indexOf(layer);
+    const kind = kindOf(code, index);
     const { count, gravest } = kinds.get(kind) ?? { count: 0, gravest: 0 };
-    kinds.set(kind, { count: count + 1, gravest: Math.max(gravest, WEIGHT[diagnostic.severity]) });
+    kinds.set(kind, { count: count + 1, gravest: Math.max(gravest, WEIGHT[diagnostic.severity]), layer: index });
   }
   return kinds;
+}
+
+/** Whether all of a layer was read and all sizes that enter it were known, so that what is wrong with it was told. */
+function isChecked(index: number, { graph, report }: Analysis): boolean {
+  const { first, end } = graph.layers[index]!.nodes;
+  for (let id = first; id < end; id++) {
+    const { inputs } = report.nodes[id]!;
+    if (graph.nodes[id]!.broken || !inputs.every((input) => input?.dims.every(isKnown))) return false;
+  }
+  return true;
 }
 
 // ---- titles ----
@@ -195,7 +220,7 @@ function outputOf(id: number | null, before: Analysis, after: Analysis): string 
   if (id === null) return "";
   const isSame = after.graph.nodes.length === before.graph.nodes.length;
   const now = isSame ? outputTensor(id, after) : null;
-  if (!now) return "";
+  if (!now?.dims.every(isKnown)) return "";
   const old = outputTensor(id, before);
   const axes = spatialAxes(now);
   const dims = axes.map((axis) => now.dims[axis]!);

@@ -91,9 +91,10 @@ export const badValue = defineRule({
     const index = at.kind === "param" ? at.index : undefined;
     const value = index === undefined ? data.value : element(data.value, index);
     for (const { value: meant, safe } of readings(value, data.expected)) {
+      const reveals = safe ? ({ reveals: true } as const) : {};
       if (at.kind === "range" && typeof meant !== "object" && typeof meant !== "boolean" && meant !== null)
-        yield { changes: [{ kind: "replace", at: at.range, value: meant }], safe };
-      else if (at.kind === "param" && node) yield { changes: [setting(node, at.name, meant, index)], safe };
+        yield { changes: [{ kind: "replace", at: at.range, value: meant }], safe, ...reveals };
+      else if (at.kind === "param" && node) yield { changes: [setting(node, at.name, meant, index)], safe, ...reveals };
     }
   },
 });

@@ -33,7 +33,8 @@ export function setting(node: Node, param: string, value: Plain, index?: number)
 /** The words closest to one that is misspelt. Only where there is but one, it is surely what was meant. */
 export function* respelt(at: Range, word: string, candidates: readonly string[], sure = true): Iterable<Candidate> {
   const close = nearestOf(word, candidates);
-  for (const value of close) yield { changes: [{ kind: "replace", at, value }], safe: sure && close.length === 1 };
+  for (const value of close)
+    yield { changes: [{ kind: "replace", at, value }], safe: sure && close.length === 1, reveals: true };
 }
 
 /** Whole numbers from the nearest to a number outwards, smaller ones first, as far as `reach`. */

@@ -44,6 +44,8 @@ export interface Candidate {
   readonly changes: readonly Change[];
   /** It cannot change a model that works, and is what was meant. */
   readonly safe: boolean;
+  /** It puts a slip right. What the slip has hidden, in its own layer or where sizes were not known, is no new problem then. */
+  readonly reveals?: true;
   /** What it does in words, where its changes don't say it. */
   readonly title?: string;
 }
