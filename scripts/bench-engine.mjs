@@ -18,7 +18,14 @@ install(peers, "--ignore-scripts");
 
 const { metafile } = await esbuild.build({
   absWorkingDir: folder,
-  entryPoints: ["run.ts", "start.ts", "workers/engine.ts", "workers/onnxruntime.ts", "workers/tfjs.ts"],
+  entryPoints: [
+    "run.ts",
+    "start.ts",
+    "workers/engine.ts",
+    "workers/engine-thread.ts",
+    "workers/onnxruntime.ts",
+    "workers/tfjs.ts",
+  ],
   entryNames: "[name]",
   outdir: built,
   bundle: true,

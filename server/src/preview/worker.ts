@@ -1,7 +1,8 @@
 /** The preview's worker in Node: a thread of the extension host, one for each panel. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { createWasmBackend } from "#shared/kernels/wasm/wasm.ts";
+import { serveCrew } from "#shared/kernels/wasm/crew.ts";
 import type { PanelRequest, Request } from "#shared/preview/protocol.ts";
+import { type CrewData, createNodeBackend } from "./engine.ts";
 import { Session } from "./session.ts";
 
 /** What the panel gives to the thread. */
@@ -19,7 +20,7 @@ export function servePort(port: MessagePort, { sent }: WorkerData): void {
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     now: () => performance.now(),
     isInterrupted: () => Atomics.load(counter, 0) > received,
-    backend: createWasmBackend({ exact: true }),
+    backend: createNodeBackend(new URL(import.meta.url), { exact: true }),
   });
   port.on("message", ({ message, interrupts }: { message: Request | PanelRequest; interrupts: boolean }) => {
     if (interrupts) received++;
@@ -27,4 +28,9 @@ export function servePort(port: MessagePort, { sent }: WorkerData): void {
   });
 }
 
-if (parentPort) servePort(parentPort, workerData);
+// The engine's threads are started from this file too.
+if (parentPort) {
+  const given: WorkerData | CrewData = workerData;
+  if ("crew" in given) serveCrew(given.crew);
+  else servePort(parentPort, given);
+}

@@ -1,15 +1,15 @@
 /** ConvLint's own engine. */
-
+import { createNodeBackend } from "#server/preview/engine.ts";
 import { keyOf } from "#shared/graph/plan.ts";
 import type { Resident } from "#shared/kernels/backend.ts";
 import { valuesOf } from "#shared/kernels/values.ts";
-import { createWasmBackend, type WasmBackend } from "#shared/kernels/wasm/wasm.ts";
+import type { WasmBackend } from "#shared/kernels/wasm/wasm.ts";
 import type { Placement } from "#shared/shape/window.ts";
 import { tableOf } from "../../../engine/model.ts";
 import { placementsOf } from "../layers.ts";
 import { build } from "./build.ts";
 import { multiplyAddPeak } from "./peak.ts";
-import { type Prepared, serve, Unsupported } from "./serve.ts";
+import { type Prepared, serve } from "./serve.ts";
 
 let backend: WasmBackend;
 /** Names of the kernels that ran since it was cleared. */
@@ -34,8 +34,7 @@ function chosen(): string {
 
 serve({
   init(threads) {
-    if (threads > 1) throw new Unsupported("one thread is all it has");
-    backend = watched(createWasmBackend());
+    backend = watched(createNodeBackend(new URL("./engine-thread.js", import.meta.url), { threads }));
     return { fused: backend.core.fused, tile: backend.core.tile, peak: multiplyAddPeak(backend.core.fused) };
   },
   layer(layer, { x, w, b }): Prepared {
