@@ -44,7 +44,11 @@ function run({ layer, args, tensors, unbatched }: NumericRecord, backend: Backen
 }
 
 const more = process.env.TORCH_NUMERIC;
-const files = ["torch_numeric.jsonl.gz", ...(more === undefined ? [] : [pathToFileURL(more)])];
+const files = [
+  "torch_numeric_1.jsonl.gz",
+  "torch_numeric_2.jsonl.gz",
+  ...(more === undefined ? [] : [pathToFileURL(more)]),
+];
 
 describe("oracle: numbers as PyTorch computes them", () => {
   for (const file of files) {
