@@ -153,8 +153,13 @@ function readParams(tree: Tree | undefined, report: Report): ReadonlyMap<string,
       value: tree.value,
       expected: "a list of names, or a map of names to defaults",
     });
-  } else if (tree.kind === "list") for (const item of tree.items) params.set(String(plain(item)), null);
-  else for (const { key, value } of tree.entries) params.set(String(key.value), isAbsent(value) ? null : value);
+  } else if (tree.kind === "list") {
+    for (const item of tree.items) {
+      if (item.kind === "scalar" && item.value !== null) params.set(String(item.value), null);
+      else
+        report("bad-value", atRange(item.range), { name: "params", value: plain(item), expected: "a list of names" });
+    }
+  } else for (const { key, value } of tree.entries) params.set(String(key.value), isAbsent(value) ? null : value);
   return params;
 }
 

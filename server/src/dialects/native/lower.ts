@@ -342,6 +342,7 @@ class Lowering {
       const at = value < 0 ? index + value : value;
       return at === -1 ? (scope.entry[0] ?? null) : (scope.byIndex[at] ?? null);
     }
+    if (value === undefined || value === null || typeof value === "object") return null;
     const name = String(value);
     const exact = scope.names.get(name);
     if (exact !== undefined) return exact;
@@ -352,12 +353,17 @@ class Lowering {
   }
 
   private unresolved(tree: Tree, scope: Scope, node: number | null = null): null {
-    const name = String(plain(tree));
+    const report = node === null ? this.report : this.graph.reportOf(node);
+    const value = resolve(tree, scope.env, () => {});
+    if (value === undefined) return null; // reported where it was looked up
+    if (value === null || typeof value === "object") {
+      report("bad-value", atRange(tree.range), { name: "from", value, expected: "the name or the index of a layer" });
+      return null;
+    }
+    const name = String(value);
     // A known name whose layer could not be read was reported there.
     if (scope.names.has(name)) return null;
-    const data = { name, candidates: [...scope.names.keys()] };
-    const report = node === null ? this.report : this.graph.reportOf(node);
-    report("unknown-reference", atRange(tree.range), data);
+    report("unknown-reference", atRange(tree.range), { name, candidates: [...scope.names.keys()] });
     return null;
   }
 }

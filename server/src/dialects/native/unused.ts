@@ -45,7 +45,8 @@ function reportParams(block: Tree, state: (definition: Definition) => void): voi
   countWords(block, words);
   const names = params?.kind === "list" ? params.items : entriesOf(params).map(({ key }) => key);
   for (const tree of names) {
-    const name = tree.kind === "scalar" ? String(tree.value) : "";
+    if (tree.kind !== "scalar" || tree.value === null) continue; // reported where the names are read
+    const name = String(tree.value);
     if (!words.has(name)) state({ kind: "block parameter", name, at: tree.range });
   }
 }
