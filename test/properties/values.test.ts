@@ -103,7 +103,7 @@ describe("any values", () => {
             use(analyse(JSON.stringify(changed), path));
           },
         ),
-        { numRuns: 400 },
+        { numRuns: 100 },
       );
     });
   }

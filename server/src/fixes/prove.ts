@@ -34,9 +34,9 @@ export type Reanalyse = (text: string) => Analysis | null;
 const MAX_FIXES = 6;
 /** Candidates that are tried for one problem. */
 const MAX_TRIES = 12;
-/** How much may be analysed anew for one text, in characters: thousands of fixes of a usual one, a few of a megabyte. */
+/** How much may be analysed anew for one text, in characters: a thousand fixes of a usual one, a few of a megabyte. */
 export class Budget {
-  private left = 16 << 20;
+  private left = 4 << 20;
 
   /** Whether there is as much left; then it is spent. */
   spend(characters: number): boolean {

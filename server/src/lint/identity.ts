@@ -4,13 +4,16 @@
 import { createHash } from "node:crypto";
 import type { CheckedFile } from "./report.ts";
 
+/** How much of a layer's text tells it from others, in characters. */
+const TELLING = 2000;
+
 /**
  * What tells a problem from others of its file: its code, the layer it is about as written (or, where it is about none,
  * the line it stands on), and the numbers of its message, which are its data. Lines and wording may change.
  */
 export function problemKey(code: string, about: string, message: string): string {
   const numbers = message.match(/\d+(\.\d+)?/g) ?? [];
-  return hashed(code, about.replace(/\s+/g, " ").trim(), numbers.join(" "));
+  return hashed(code, about.slice(0, TELLING).replace(/\s+/g, " ").trim(), numbers.join(" "));
 }
 
 /** For each problem of a file an identity among all files; equal problems of one file are counted apart. */
