@@ -61,7 +61,9 @@ function editsOfOne(change: Change, analysis: Analysis): Edits {
       const place = locate(root, change.at);
       // A Keras source is a list that begins with the layer's name.
       const tree = place?.tree.kind === "list" ? place.tree.items[0] : place?.tree;
-      return tree ? setDefined(tree, change.value, analysis) : null;
+      if (!tree) return null;
+      const kept = change.last && tree.kind === "scalar" ? (/^.*\./.exec(String(tree.value))?.[0] ?? "") : "";
+      return setDefined(tree, kept === "" ? change.value : `${kept}${change.value}`, analysis);
     }
     case "remove": {
       const comment = analysis.parsed.comments.find(({ range }) => contains(range, change.at));

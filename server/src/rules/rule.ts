@@ -32,8 +32,8 @@ export type Change =
       readonly index?: number;
       readonly value: Plain;
     }
-  /** Writes another word or value where one stands: a type, a key, a reference. */
-  | { readonly kind: "replace"; readonly at: Range; readonly value: string | number }
+  /** Writes another word or value where one stands: a type, a key, a reference. `last`: only behind its last dot. */
+  | { readonly kind: "replace"; readonly at: Range; readonly value: string | number; readonly last?: true }
   /** Takes out the entry or item whose key or value stands there, or the directive of a comment. */
   | { readonly kind: "remove"; readonly at: Range }
   /** Another size for axes of a model's input. */

@@ -94,9 +94,9 @@ export const wrongRank = defineRule({
   *fixes(context) {
     const { data, node } = context;
     const axes = spatialAxes(data.input).length;
-    const { type } = node?.origin ?? {};
     const word = node ? context.words.op(node.op.name) : "";
     const other = word.replace(/[123](?=[dD](?:[A-Z]|$))/, String(axes));
-    if (type && other !== word) yield unsafe({ kind: "replace", at: type, value: other });
+    if (node && other !== word && axes >= 1 && axes <= 3)
+      yield unsafe({ kind: "replace", at: node.origin.type, value: other, last: true });
   },
 });

@@ -13,6 +13,7 @@ export async function run(): Promise<void> {
   mocha.suite.emit("pre-require", globalThis, "", mocha); // defines describe, it and the rest
   await import("./hints.test.ts");
   await import("./problems.test.ts");
+  await import("./fixes.test.ts");
   await import("./settings.test.ts");
   await import("./lifecycle.test.ts");
   await import("./preview.test.ts");
