@@ -38,7 +38,7 @@ function start(): void {
     const { sample, seed, sizes, flipped } = model.choices;
     const quietly = () => {};
     if (sample) connection.ask({ kind: "sample", input: null, sample }, quietly);
-    if (seed !== 0) connection.ask({ kind: "seed", seed }, quietly);
+    if (seed !== null) connection.ask({ kind: "seed", seed }, quietly);
     if (Object.keys(sizes).length > 0) connection.ask({ kind: "sizes", sizes }, quietly);
     if (flipped) connection.ask({ kind: "flip", on: true }, quietly);
   }

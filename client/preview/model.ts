@@ -33,8 +33,8 @@ export interface Choices {
   /** Which of the layer's outputs, or the name of a weight. */
   output: number;
   weight: string | null;
-  /** Size of a map in the grid, in CSS pixels. */
-  cell: number;
+  /** Size of a map in the grid, in CSS pixels; null: as large as lets all of them be seen. */
+  cell: number | null;
   /** One map on its own; null: the grid. */
   plane: number | null;
   slice: number;
@@ -43,7 +43,8 @@ export interface Choices {
   flipped: boolean;
   shift: { dx: number; dy: number };
   sample: Extract<Sample, { kind: "generated" }> | null;
-  seed: number;
+  /** Of the weights; null: the worker's own. */
+  seed: number | null;
   sizes: Record<string, number | null>;
   /** The model's URI, and whether the panel stays with it: by these the panel is made again. */
   file: string | null;
@@ -59,14 +60,14 @@ const FIRST_CHOICES: Choices = {
   split: 42,
   output: 0,
   weight: null,
-  cell: 88,
+  cell: null,
   plane: null,
   slice: 0,
   place: null,
   flipped: false,
   shift: { dx: 0, dy: 0 },
   sample: null,
-  seed: 0,
+  seed: null,
   sizes: {},
   file: null,
   pinned: false,

@@ -11,6 +11,8 @@ import { drawTile, type TileStyle, Tiles } from "./tiles.ts";
 const GAP = 8;
 const LABEL = 14;
 const EDGE = 12;
+const USUAL_SIDE = 88;
+const LARGEST_SIDE = 176;
 const LINE_HEIGHT = 48;
 const VECTOR_HEIGHT = 180;
 /** Browsers give up on boxes that are higher. */
@@ -58,7 +60,7 @@ export class Grid {
   private layout: PlaneLayout | null = null;
   private tensor: TensorRef | null = null;
   private style: Omit<TileStyle, "width" | "height"> | null = null;
-  private cell = 88;
+  private cell: number | null = null;
   private size = { width: 0, height: 0 };
   private active = 0;
   private hovered: number | null = null;
@@ -98,7 +100,7 @@ export class Grid {
     tensor: TensorRef,
     layout: PlaneLayout,
     style: Omit<TileStyle, "width" | "height">,
-    cell: number,
+    cell: number | null,
     fresh: boolean,
   ): void {
     const another = JSON.stringify([tensor, layout]) !== JSON.stringify([this.tensor, this.layout]);
@@ -144,7 +146,7 @@ export class Grid {
     }
     const longest = Math.max(width, height);
     // Kernels are small: a cell of theirs needs no more than a few pixels to be seen.
-    const side = group > 1 ? Math.max(20, this.cell * 0.45) : this.cell;
+    const side = group > 1 ? Math.max(20, this.side * 0.45) : this.side;
     const [w, h] = [(side * width) / longest, (side * height) / longest].map((size) => Math.max(size, 6)) as [
       number,
       number,
@@ -157,8 +159,20 @@ export class Grid {
     return { columns, rows, width: w, height: h, pitchX, pitchY, total: rows * pitchY + 2 * EDGE };
   }
 
+  /** The size of a map: the chosen one, else the largest with which all are in sight, within reason. */
+  get side(): number {
+    if (this.cell !== null || !this.layout) return this.cell ?? USUAL_SIDE;
+    const { planes, width, height } = this.layout;
+    for (let side = LARGEST_SIDE; side > USUAL_SIDE; side -= 8) {
+      const high = (side * height) / Math.max(width, height) + GAP + LABEL;
+      const columns = Math.floor((this.size.width - 2 * EDGE + GAP) / (side + GAP));
+      if (columns > 0 && Math.ceil(planes / columns) * high + 2 * EDGE <= this.size.height) return side;
+    }
+    return USUAL_SIDE;
+  }
+
   private labelled(): boolean {
-    return this.layout!.group === 1 && this.cell >= 36;
+    return this.layout!.group === 1 && this.side >= 36;
   }
 
   /** How far a grid higher than the browser allows is ahead of its scroll bar. */

@@ -244,7 +244,7 @@ export class MapsView {
     this.what.hidden = options.length <= 1;
     this.palette.value = choices.palette;
     this.range.value = choices.range;
-    this.cell.value = String(choices.cell);
+    this.cell.value = String(this.grid.side);
     this.kernelField.hidden = choices.weight === null || !selected?.weights.some(({ dims }) => dims.length > 2);
     const layout = this.maps?.layout;
     this.sliceField.hidden = layout?.kind !== "volumes";

@@ -74,7 +74,7 @@ export class Detail {
           selected.macs && selected.macs !== "0" ? `${selected.macs} MACs` : "",
           selected.memory,
           selected.receptiveField && `sees ${selected.receptiveField}`,
-          time,
+          time === "kept" ? "" : time,
         ]
       : [];
     setText(this.facts, facts.filter(Boolean).join("  ·  "));

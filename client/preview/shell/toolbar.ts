@@ -126,7 +126,7 @@ export class Toolbar {
   }
 
   update(): void {
-    const { diagram, title, choices, pinned, weights, samples } = this.model;
+    const { diagram, title, pinned, weights, samples } = this.model;
     setText(this.title, diagram?.name ?? title ?? "");
     const facts = diagram ? `${diagram.parameters} parameters · ${diagram.macs} MACs` : "";
     setText(this.facts, facts);
@@ -138,11 +138,12 @@ export class Toolbar {
     if (report && !known) setText(this.ownSample, report.name);
     if (report) this.sample.value = known ? report.name : "own";
     this.sampleSeedField.hidden = this.sample.value !== "noise";
-    const seeded = !weights || weights.source.startsWith("seed");
+    const seed = weights && /^seed (\d+)$/.exec(weights.source)?.[1];
+    const seeded = !weights || seed !== undefined;
     if (weights && !seeded) setText(this.ownWeights, weights.source);
     this.weights.value = seeded ? "seeded" : "own";
     this.seedField.hidden = !seeded;
-    if (document.activeElement !== this.seed) this.seed.value = String(choices.seed);
+    if (document.activeElement !== this.seed) this.seed.value = seed ?? "";
     const problems = (weights?.mismatched.length ?? 0) + (weights?.missing.length ?? 0) + (weights?.problem ? 1 : 0);
     const trouble = problems + [...samples.values()].filter(({ problem }) => problem !== null).length;
     this.report.hidden = !report && !weights;

@@ -108,7 +108,7 @@ function drawGrid(
       context.strokeRect(x + 0.5, y + 0.5, cell - 1, cell - 1);
     }
     if (cell >= 18) {
-      const text = padding ? (weights ? "0" : "") : brief(value, Math.floor((cell - 2) / 5.6));
+      const text = padding ? (weights ? "0" : "") : brief(value, Math.floor((cell - 3) / 6));
       write(context, x + cell / 2, y + cell / 2, text, 9.5, padding ? colour.muted : inkOn(shade));
     }
     if (window && index === winner) {

@@ -204,7 +204,7 @@ export class Pictures {
     const view = viewportFor(ex, ey, reached.width > 0 ? reached : here, box, this.outputView);
     this.outputView = view;
     const slice = layout.depth > 1 ? `, slice ${place.z}` : "";
-    setText(this.titles.output, `Output, channel ${place.plane}${slice}`);
+    setText(this.titles.output, `Output${layout.planes === 1 ? "" : `, channel ${place.plane}`}${slice}`);
     if (!fitCanvas(this.output, view.columns * view.cell, view.rows * view.cell)) return;
     this.outputPatch.want(tensor, place.plane, place.z, realPart(view, ex, ey), palette);
     const sheet = new Sheet(this.output.getContext("2d")!, view, ex, ey);

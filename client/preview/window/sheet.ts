@@ -200,7 +200,7 @@ export class Sheet {
     y: number,
     value: number,
     ink: string,
-    text = brief(value, Math.floor((this.viewport.cell - 2) / 5.6)),
+    text = brief(value, Math.floor((this.viewport.cell - 2) / 6)),
   ): void {
     const { cell } = this.viewport;
     if (cell < 18) return;

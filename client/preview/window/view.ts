@@ -23,6 +23,7 @@ export class WindowView {
   private readonly stage: HTMLElement;
   private readonly scroll: HTMLElement;
   private readonly outputPlane: HTMLInputElement;
+  private readonly outputField: HTMLElement;
   private readonly inputPlane: HTMLInputElement;
   private readonly inputField: HTMLElement;
   private readonly flip: HTMLInputElement;
@@ -59,6 +60,7 @@ export class WindowView {
       return input;
     };
     this.outputPlane = number("Output channel", (plane) => this.move({ plane }));
+    this.outputField = field("Output channel", this.outputPlane);
     this.inputPlane = number("Input channel", (plane) => this.chooseChannel(plane - this.firstPlane));
     this.inputField = field("Input channel", this.inputPlane);
     this.flip = el("input", { type: "checkbox", role: "switch", onchange: () => this.setFlipped(this.flip.checked) });
@@ -90,7 +92,7 @@ export class WindowView {
       "div",
       { class: "controls" },
       el("span", { class: "field" }, this.playButton, this.speed),
-      field("Output channel", this.outputPlane),
+      this.outputField,
       this.inputField,
       this.mode,
       this.flipField,
@@ -368,6 +370,7 @@ export class WindowView {
     setText(this.heading, spread ? spreadSummary(spread) : summary(explanation));
     setText(this.arithmetic, spread ? "" : explanation.text);
     this.writeNotes(explanation, spread !== null);
+    this.outputField.hidden = maps.layout.planes === 1;
     this.outputPlane.value = String(place.plane);
     setAttribute(this.outputPlane, "max", maps.layout.planes - 1);
     this.inputField.hidden = explanation.axes.length === 0 || (source?.count ?? 0) <= 1;
