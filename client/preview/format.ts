@@ -20,7 +20,7 @@ export function brief(value: number, room: number): string {
     const text = figure(value, digits).replace(/^(−?)0\./, "$1.");
     if (text.length <= room) return text;
   }
-  return "";
+  return Math.abs(value) < 1 && room >= 2 ? "~0" : "";
 }
 
 export function whole(value: number): string {

@@ -1,5 +1,5 @@
 /** The network as boxes and lines with their words: made once for each layout, drawn as often as the view moves. */
-import type { Diagram, DiagramNode, Problem } from "#shared/preview/protocol.ts";
+import type { Diagram, DiagramNode, Problem, Size } from "#shared/preview/protocol.ts";
 import type { Theme } from "../theme.ts";
 import { BLOCK_TITLE, type Box, type Layout, type Link, type Placed, type Point } from "./layout.ts";
 import type { Pen } from "./pens.ts";
@@ -87,18 +87,29 @@ export function outline(diagram: Diagram, isOpen: (id: string) => boolean, measu
   }
   const links: Link[] = [];
   const labels = new Map<string, string>();
-  for (const { from, to, text } of diagram.edges) {
+  const byId = new Map(diagram.nodes.map((node) => [node.id, node]));
+  for (const edge of diagram.edges) {
+    const { from, to } = edge;
     const [source, target] = [standsFor.get(from), standsFor.get(to)];
     if (source === undefined || target === undefined || source === target) continue;
     links.push({ from: source, to: target });
+    const text = sizeText(edge.text, byId.get(from)?.outputs[edge.output]);
     const known = labels.get(source);
     if (known === undefined) labels.set(source, text);
     else if (!known.split(", ").includes(text)) labels.set(source, `${known}, ${text}`);
   }
   for (const { id, outputs } of diagram.nodes) {
-    if (cards.has(id) && !labels.has(id) && diagram.outputs.includes(id) && outputs[0]) labels.set(id, outputs[0].text);
+    if (cards.has(id) && !labels.has(id) && diagram.outputs.includes(id) && outputs[0]) {
+      labels.set(id, sizeText(outputs[0].text, outputs[0]));
+    }
   }
   return { cards, boxes, links, labels };
+}
+
+/** Sizes as written; symbolic ones, which may be long, by the numbers that the run puts in their place. */
+function sizeText(text: string, size: Size | undefined): string {
+  const symbolic = /[A-Za-z]/.test(text.replace(/\bNone\b|\bN\b/g, ""));
+  return symbolic && size?.dims ? size.dims.slice(1).join("×") : text;
 }
 
 export function scene({ cards, boxes, labels }: Outline, layout: Layout): Scene {

@@ -130,6 +130,7 @@ export class Toolbar {
     setText(this.title, diagram?.name ?? title ?? "");
     const facts = diagram ? `${diagram.parameters} parameters · ${diagram.macs} MACs` : "";
     setText(this.facts, facts);
+    this.facts.title = facts;
     setAttribute(this.pin, "aria-pressed", String(pinned));
     this.updateInputs();
     const input = this.chosenInput();
