@@ -3,39 +3,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode } from "fast-png";
-import { Model } from "#server/preview/model.ts";
-import { Runs } from "#server/preview/runs.ts";
-import { Samples } from "#server/preview/samples.ts";
-import { WeightSource } from "#server/preview/weights.ts";
-import { Reference } from "#shared/kernels/reference/reference.ts";
 import { valuesOf } from "#shared/kernels/values.ts";
 import { paletteNamed, stepOf } from "#shared/preview/palette.ts";
 import type { Place, WorkerEvent } from "#shared/preview/protocol.ts";
 import { readNpy, writeNpy } from "#shared/weights/npy.ts";
 import { output, Page } from "./page.ts";
+import { byReference } from "./reference.ts";
 
 const LENET = readFileSync(join(import.meta.dirname, "../../examples/lenet.cnn.yaml"), "utf8");
 
 const at = (plane: number, y: number, x: number): Place => ({ plane, z: 0, y, x });
-
-/** The activations of a text, by the reference evaluator in place of the fast one. */
-async function byReference(text: string, layers: readonly string[]): Promise<readonly Float32Array[]> {
-  const options = { input: null, scale: null, rules: {}, targets: [] };
-  const model = Model.of({ kind: "text", text, path: "model.cnn.yaml", version: 1, options }, new Map())!;
-  const host = {
-    post() {},
-    pause: () => new Promise<void>((resolve) => setImmediate(resolve)),
-    now: () => performance.now(),
-    isInterrupted: () => false,
-    backend: new Reference(),
-  };
-  const quiet = { lookedAt: () => null, progressed() {}, redrawn() {}, finished() {} };
-  const runs = new Runs(host, new Samples(), new WeightSource(), quiet);
-  runs.renew(model);
-  const refs = layers.map((layer) => model.refOf({ node: layer, output: 0 })!);
-  const variant = await runs.obtain("plain", refs);
-  return refs.map((ref) => variant.valuesOf(ref)!.data);
-}
 
 describe("the preview's worker", function () {
   this.timeout(20_000);
@@ -83,9 +60,10 @@ describe("the preview's worker", function () {
     const expected = await byReference(LENET, layers);
     for (const [index, layer] of layers.entries()) {
       const actual = await numbers(layer);
-      const most = expected[index]!.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
-      assert.equal(actual.length, expected[index]!.length);
-      for (const [place, value] of expected[index]!.entries()) {
+      const { data } = expected[index]!;
+      const most = data.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
+      assert.equal(actual.length, data.length);
+      for (const [place, value] of data.entries()) {
         assert.ok(
           Math.abs(actual[place]! - value) <= 1e-5 * most,
           `${layer}[${place}]: ${actual[place]}, not ${value}`,
@@ -433,7 +411,9 @@ describe("the preview's worker", function () {
     const from = page.events.length;
     page.tell({ kind: "hello" });
     await page.next("ended", () => true, from);
-    const kinds = new Set(page.events.slice(from).map(({ kind }) => kind));
-    assert.deepEqual([...kinds].sort(), ["diagram", "ended", "progress", "sample", "weights"]);
+    const before = page.events.slice(0, from);
+    const order = ["diagram", "sample", "weights", "started", "progress", "ended"];
+    const sorted = before.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+    assert.deepEqual(page.events.slice(from), sorted);
   });
 });

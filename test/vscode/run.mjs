@@ -5,7 +5,7 @@
  * else the host in the folder beside this file, once host/install.mjs has filled it; else the one @vscode/test-electron
  * downloads. `npm test` does not download: it runs the suite only where a VS Code is there already.
  *
- * `--images` also renews the README's pictures in docs/images.
+ * `--grep TEXT` runs the tests whose names hold it. `--images` also renews the README's pictures in docs/images.
  */
 
 import { spawnSync } from "node:child_process";
@@ -13,6 +13,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import {
   downloadAndUnzipVSCode,
   resolveCliArgsFromVSCodeExecutablePath,
@@ -55,7 +56,7 @@ export function findVsCode() {
  * Runs the suite and resolves with its counts, `{ passed, failed, skipped }`. A run that does not come to its end counts
  * as one failure more.
  */
-export async function runInVsCode(executable) {
+export async function runInVsCode(executable, grep = "") {
   const vsix = await packageExtension();
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
@@ -66,6 +67,7 @@ export async function runInVsCode(executable) {
     platform: "node",
     format: "cjs",
     target: "node20",
+    mainFields: ["module", "main"],
     external: ["vscode", "mocha"],
     sourcemap: "inline",
     logLevel: "warning",
@@ -85,7 +87,7 @@ export async function runInVsCode(executable) {
       vscodeExecutablePath: executable,
       extensionDevelopmentPath: join(here, "empty"), // test-electron wants one; under test is the installed extension
       extensionTestsPath: join(out, "suite.cjs"),
-      extensionTestsEnv: { VSCODE_HOST_SHOTS: out },
+      extensionTestsEnv: { VSCODE_HOST_SHOTS: out, CONVLINT_GREP: grep },
       launchArgs,
     });
   } catch (error) {
@@ -109,8 +111,10 @@ function installOnDesktop(executable, vsix, profile) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { passed, failed, skipped } = await runInVsCode(findVsCode().executable ?? (await downloadAndUnzipVSCode()));
-  if (process.argv.includes("--images")) {
+  const { grep, images } = parseArgs({ options: { grep: { type: "string" }, images: { type: "boolean" } } }).values;
+  const executable = findVsCode().executable ?? (await downloadAndUnzipVSCode());
+  const { passed, failed, skipped } = await runInVsCode(executable, grep);
+  if (images) {
     mkdirSync(join(root, "docs", "images"), { recursive: true });
     for (const name of IMAGES) copyFileSync(join(out, `${name}.png`), join(root, "docs", "images", `${name}.png`));
   }

@@ -6,7 +6,7 @@ import type { Ref } from "#shared/graph/graph.ts";
 import { keyOf, type Plan } from "#shared/graph/plan.ts";
 import { LARGEST_RUN, Network } from "#shared/graph/run.ts";
 import { EngineError, LARGEST_TENSOR, type Values } from "#shared/kernels/values.ts";
-import type { Amount, TensorRef, Variant as VariantName } from "#shared/preview/protocol.ts";
+import type { Amount, TensorRef, Variant as VariantName, WorkerEvent } from "#shared/preview/protocol.ts";
 import { moved } from "#shared/preview/samples.ts";
 import type { Shift } from "#shared/preview/shift.ts";
 import { bytesText } from "./diagram.ts";
@@ -37,6 +37,9 @@ export interface Audience {
   finished(name: VariantName): void;
 }
 
+/** What is said of a run. */
+type RunEvent = Extract<WorkerEvent, { readonly kind: "started" | "progress" | "ended" | "asking" }>;
+
 type Work = Pick<Amount, "macs" | "bytes">;
 
 export class Runs {
@@ -52,6 +55,8 @@ export class Runs {
   private epoch = 0;
   private working: Promise<void> | null = null;
   private speed = FIRST_SPEED;
+  /** What was said of the last run of every variant, for a page that comes later. */
+  private readonly log = new Map<VariantName, RunEvent[]>();
 
   constructor(
     private readonly host: Host,
@@ -69,6 +74,7 @@ export class Runs {
   renew(model: Model | null): void {
     this.epoch++;
     this.model = model;
+    this.log.clear();
     if (!model?.sized) this.variants.clear();
     else {
       refuseTooLarge(model);
@@ -111,6 +117,16 @@ export class Runs {
         return [node, made];
       }),
     );
+  }
+
+  /** Says to a new page how the runs went, or how far they have come. */
+  sayAgain(): void {
+    for (const events of this.log.values()) for (const event of events) this.host.post(event);
+  }
+
+  private say(event: RunEvent): void {
+    this.log.get(event.variant)?.push(event);
+    this.host.post(event);
   }
 
   /** Runs, from now on, what is missing; ends what runs. */
@@ -162,15 +178,16 @@ export class Runs {
     const blocked = this.model?.sized === null ? this.model.firstBlocked : null;
     if (blocked) {
       const { id: node, why: message } = blocked;
-      this.host.post({ kind: "ended", variant: "plain", how: "stopped", node, message, milliseconds: 0 });
+      this.say({ kind: "ended", variant: "plain", how: "stopped", node, message, milliseconds: 0 });
     }
   }
 
   /** Runs one variant to its end; false where it was ended or waits. */
   private async runVariant(name: VariantName, epoch: number): Promise<boolean> {
     const began = this.host.now();
+    this.log.set(name, []);
     const ended = (how: "done" | "cancelled" | "stopped", node: string | null, message: string | null) =>
-      this.host.post({ kind: "ended", variant: name, how, node, message, milliseconds: this.host.now() - began });
+      this.say({ kind: "ended", variant: name, how, node, message, milliseconds: this.host.now() - began });
     this.sayReused(name);
     this.audience.progressed(name);
     for (;;) {
@@ -214,7 +231,7 @@ export class Runs {
     // Without what is there already, so that no weight is made before it is known what all of them take.
     const whole = this.amountOf(wholePlan(variant.network, variant.inputs, wanted));
     if (!this.isAllowed(whole)) {
-      host.post({ kind: "asking", variant: name, amount: whole, message: askingText(whole, this.budget) });
+      this.say({ kind: "asking", variant: name, amount: whole, message: askingText(whole, this.budget) });
       return "waits";
     }
     const signal = {
@@ -224,7 +241,7 @@ export class Runs {
     };
     const run = variant.run(this.backendFor(name), wanted, signal, LARGEST_RUN);
     const steps = run.plan.steps.length;
-    host.post({ kind: "started", variant: name, steps, amount: this.amountOf(run.plan) });
+    this.say({ kind: "started", variant: name, steps, amount: this.amountOf(run.plan) });
     const iterator = run[Symbol.iterator]();
     let [rested, computed, spent] = [host.now(), 0, 0];
     for (;;) {
@@ -236,7 +253,7 @@ export class Runs {
       for (const each of values) variant.keep(each.ref, each.values);
       computed += step.macs;
       spent += milliseconds;
-      host.post({
+      this.say({
         kind: "progress",
         variant: name,
         nodes: step.nodes.map((node) => model.idOf(node)),
@@ -286,7 +303,7 @@ export class Runs {
     const nodes = this.variants.get(name)!.nodes.map((node) => this.model!.idOf(node));
     if (nodes.length === 0) return;
     const nothing = { index: 0, steps: 0, milliseconds: 0, macs: 0, bytes: 0 };
-    this.host.post({ kind: "progress", variant: name, nodes, ...nothing, reused: true });
+    this.say({ kind: "progress", variant: name, nodes, ...nothing, reused: true });
   }
 
   /**

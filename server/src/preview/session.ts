@@ -86,7 +86,7 @@ export class Session {
         if (this.text) this.sayModel();
         this.saySamples();
         this.sayWeights();
-        if (this.model) this.runs.restart();
+        this.runs.sayAgain();
         return;
       case "text":
         this.text = message;

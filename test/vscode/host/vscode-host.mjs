@@ -133,6 +133,7 @@ const actions = (page) => ({
   "/click": ({ selector }) => page.locator(selector).first().click({ timeout: 5000 }),
   "/press": ({ key }) => page.keyboard.press(key),
   "/type": ({ text }) => page.keyboard.type(text),
+  "/size": ({ width, height }) => page.setViewportSize({ width: Number(width), height: Number(height) }),
   "/webview-eval": async ({ expression }) => JSON.stringify((await (await webview(page)).evaluate(expression)) ?? null),
   "/webview-click": async ({ selector, x, y }) => {
     const position = x === undefined ? undefined : { x: Number(x), y: Number(y) };
@@ -174,7 +175,10 @@ async function main() {
       const about = Object.fromEntries(searchParams);
       try {
         if (pathname === "/verdict") verdict = about.verdict;
-        else response.write((await actions(page)[pathname](about)) ?? "");
+        else if (pathname === "/reload") {
+          isReloading = true; // until the suite runs again
+          await page.reload();
+        } else response.write((await actions(page)[pathname](about)) ?? "");
       } catch (error) {
         response.statusCode = 500;
         response.write(String(error.message));

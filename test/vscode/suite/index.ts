@@ -9,7 +9,8 @@ import { picture } from "./screen.ts";
 /** Resolves when all tests passed; rejects when one failed, which makes VS Code's exit code 1. */
 export async function run(): Promise<void> {
   const { default: Mocha } = await import("mocha");
-  const mocha = new Mocha({ ui: "bdd", timeout: 30_000, reporter: "spec" });
+  const { CONVLINT_GREP: grep } = process.env;
+  const mocha = new Mocha({ ui: "bdd", timeout: 30_000, reporter: "spec", ...(grep ? { grep } : {}) });
   mocha.suite.emit("pre-require", globalThis, "", mocha); // defines describe, it and the rest
   await import("./hints.test.ts");
   await import("./problems.test.ts");

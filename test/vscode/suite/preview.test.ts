@@ -1,24 +1,292 @@
-/** The preview, as a user opens and uses it. */
+/** The preview, as a user opens and uses it: what it shows is read back from the screen and held against the engine. */
 import assert from "node:assert/strict";
-import { commands, window } from "vscode";
-import { closeAll, open, until } from "./editor.ts";
-import { inWebview, needsScreen, picture } from "./screen.ts";
+import {
+  type CodeLens,
+  ConfigurationTarget,
+  commands,
+  Selection,
+  TabInputWebview,
+  type TextDocument,
+  window,
+  workspace,
+} from "vscode";
+import { paletteNamed, stepOf } from "#shared/preview/palette.ts";
+import { byReference } from "../../preview/reference.ts";
+import { closeAll, open, rangeOf, replace, until } from "./editor.ts";
+import { clickInWebview, dragInWebview, inWebview, needsScreen, picture, pressInWebview, resize } from "./screen.ts";
+
+/** The grid's places, as client/preview/maps/grid.ts has them: space before the first map, and a map's size. */
+const EDGE = 12;
+const MAP = 88;
+
+/** Opens the preview of a file; resolves when the maps of its first layer are there. */
+async function preview(name: string): Promise<TextDocument> {
+  const { document } = await open(name);
+  await until(
+    () => commands.getCommands(),
+    (all) => all.includes("convlint.previewModel"),
+  );
+  await commands.executeCommand("convlint.previewModel");
+  await shows(".statistics", /max/);
+  return document;
+}
+
+/** The text of an element, once it is as expected. */
+async function shows(selector: string, expected: RegExp): Promise<string> {
+  const started = Date.now();
+  return until(
+    async () => {
+      const text = await inWebview<string>(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`);
+      if (Date.now() - started > 15_000)
+        throw new Error(`${selector} does not show ${expected} but ${JSON.stringify(text)}`);
+      return text;
+    },
+    (text) => expected.test(text),
+  );
+}
+
+/** Chooses a layer by the search. */
+async function choose(name: string, title: RegExp): Promise<void> {
+  const search = ".search input";
+  await inWebview(
+    `{ const input = document.querySelector(${JSON.stringify(search)}); input.value = ${JSON.stringify(name)}; input.dispatchEvent(new Event("input", { bubbles: true })); }`,
+  );
+  await pressInWebview(search, "Enter");
+  await shows(".detail h2", title);
+}
+
+/** The colour of one pixel of the first canvas in an element, in CSS pixels. */
+function pixel(selector: string, x: number, y: number): Promise<number[]> {
+  return inWebview(
+    `(() => { const canvas = document.querySelector(${JSON.stringify(`${selector} canvas`)});
+      const ratio = canvas.width / canvas.clientWidth;
+      return [...canvas.getContext("2d").getImageData(Math.round(${x} * ratio), Math.round(${y} * ratio), 1, 1).data]; })()`,
+  );
+}
+
+function webviewTabs(): readonly string[] {
+  return window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .filter(({ input }) => input instanceof TabInputWebview)
+    .map(({ label }) => label);
+}
 
 describe("the preview", function () {
   this.timeout(60_000);
+  before(() => resize(1500, 900));
+  after(() => resize(1100, 620));
   afterEach(closeAll);
 
-  it("opens beside the text", async function () {
-    needsScreen(this);
-    await open("lenet.cnn.yaml");
-    await until(
-      () => commands.getCommands(),
-      (all) => all.includes("convlint.previewModel"),
+  it("is offered above a model, and not elsewhere", async () => {
+    const lenses = (document: TextDocument) =>
+      commands.executeCommand<CodeLens[]>("vscode.executeCodeLensProvider", document.uri);
+    const model = await open("lenet.cnn.yaml");
+    const found = await until(
+      () => lenses(model.document),
+      (all) => all.length > 0,
     );
+    assert.deepEqual(
+      found.map(({ command }) => [command?.title, command?.command]),
+      [["Preview Model", "convlint.previewModel"]],
+    );
+    const other = await open("compose.yaml");
+    assert.deepEqual(await lenses(other.document), []);
     await commands.executeCommand("convlint.previewModel");
-    await new Promise((r) => setTimeout(r, 5000));
-    console.log(await inWebview<string>("document.body.innerText"));
-    await picture("preview-first");
-    assert.ok(window.tabGroups.all.length > 1);
+    assert.deepEqual(webviewTabs(), []);
+  });
+
+  it("shows a LeNet's feature maps, pixel by pixel what the reference computes", async function () {
+    needsScreen(this);
+    const document = await preview("lenet.cnn.yaml");
+    await shows(".detail h2", /Conv2d 0/);
+    await shows(".detail .facts", /\[N, 6, 28, 28\].*156 parameters/);
+    const [maps] = await byReference(document.getText(), ["0"]);
+    const most = maps!.data.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
+    const palette = paletteNamed("diverging");
+    await until(
+      () => pixel(".grid", EDGE + 44, EDGE + 44),
+      ([, , , opacity]) => opacity === 255,
+    );
+    for (const [y, x] of [
+      [14, 14],
+      [3, 20],
+      [9, 11],
+      [27, 0],
+      [20, 16],
+    ] as const) {
+      const value = maps!.data[y * 28 + x]!;
+      const step = 3 * stepOf(value, -most, most);
+      const at = (cell: number) => EDGE + ((cell + 0.5) * MAP) / 28;
+      const seen = await pixel(".grid", at(x), at(y));
+      for (const [part, level] of [...palette.subarray(step, step + 3)].entries()) {
+        assert.ok(
+          Math.abs(seen[part]! - level) <= 2,
+          `(${y}, ${x}) is ${seen}, not ${palette.subarray(step, step + 3)}`,
+        );
+      }
+    }
+    await picture("preview");
+  });
+
+  it("goes where the cursor is, and the cursor where the layer is", async function () {
+    needsScreen(this);
+    const document = await preview("lenet.cnn.yaml");
+    const editor = window.visibleTextEditors.find((each) => each.document === document)!;
+    const { start } = rangeOf(document, "kernel_size: 5}");
+    editor.selection = new Selection(start, start);
+    await shows(".detail h2", /Conv2d 3/);
+    await choose("logits", /Linear logits/);
+    const line = rangeOf(document, "logits").start.line;
+    await until(
+      async () => editor.selection.active.line,
+      (at) => at === line,
+    );
+    await pressInWebview("[role=tree]", "ArrowUp");
+    await shows(".detail h2", /Sigmoid 10/);
+    await clickInWebview("[role=tree]", undefined);
+    const title = await shows(".detail h2", /\w/);
+    assert.match(title, /^(Sigmoid|Linear|Flatten|AvgPool2d|Conv2d)/);
+  });
+
+  it("follows an edit with new maps", async function () {
+    needsScreen(this);
+    const document = await preview("lenet.cnn.yaml");
+    await choose("Conv2d_3", /Conv2d 3/);
+    await shows(".detail .facts", /\[N, 16, 10, 10\]/);
+    const editor = window.visibleTextEditors.find((each) => each.document === document)!;
+    const before = await shows(".statistics", /max/);
+    await replace(editor, "kernel_size: 5}", "kernel_size: 3}");
+    await shows(".detail .facts", /\[N, 16, 12, 12\]/);
+    await until(
+      () => inWebview<string>("document.querySelector('.statistics').innerText"),
+      (text) => text !== before,
+    );
+    const [maps] = await byReference(document.getText(), ["3"]);
+    const max = maps!.data.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
+    assert.ok((await shows(".statistics", /max/)).includes(String(Number(max.toPrecision(3))).replace("-", "−")));
+  });
+
+  it("says where a model stops, and shows all before", async function () {
+    needsScreen(this);
+    const document = await preview("lenet.cnn.yaml");
+    const editor = window.visibleTextEditors.find((each) => each.document === document)!;
+    await replace(editor, "kernel_size: 5}", "kernel_size: 50}");
+    await shows("footer.status", /stop/i);
+    await choose("Conv2d_3", /Conv2d 3/);
+    await shows(".detail .problems", /larger than the input/);
+    await choose("AvgPool2d_2", /AvgPool2d 2/);
+    await shows(".detail .facts", /\[N, 6, 14, 14\]/);
+    await picture("preview-stopped");
+  });
+
+  it("explains a value, and steps through the window by keys", async function () {
+    needsScreen(this);
+    const document = await preview("lenet.cnn.yaml");
+    await clickInWebview("#tab-window");
+    const first = await shows("#panel-window", /\[0, 0, 0, 0\]/);
+    assert.match(first, /=/);
+    await pressInWebview("#panel-window [tabindex='0']", "ArrowRight");
+    await pressInWebview("#panel-window [tabindex='0']", "ArrowDown");
+    await shows("#panel-window", /\[0, 0, 1, 1\]/);
+    const [maps] = await byReference(document.getText(), ["0"]);
+    const value = maps!.data[28 + 1]!;
+    const text = await shows("#panel-window .arithmetic", /=/);
+    assert.ok(text.includes(String(Number(value.toPrecision(4))).replace("-", "−")), `${text} is not ${value}`);
+    await picture("preview-window");
+  });
+
+  it("moves the sample and says which layers follow", async function () {
+    needsScreen(this);
+    await preview("lenet.cnn.yaml");
+    await clickInWebview("#tab-shift");
+    await dragInWebview(".draggable", { x: 27, y: 0 });
+    const moved = await until(
+      () => inWebview<number>("Number(document.querySelector('.shift input[type=number]').value)"),
+      (dx) => dx > 0,
+    );
+    await until(
+      () => inWebview<string>("document.querySelector('.shift tbody').innerText"),
+      (rows) => rows.includes("Conv2d"),
+    );
+    const row = await until(
+      () => inWebview<string[]>("[...document.querySelectorAll('.shift tbody tr')][0].innerText.split('\\t')"),
+      (cells) => cells.some((cell) => cell.startsWith(`${moved},`) || cell.startsWith(`${moved} `)),
+    );
+    assert.match(row[0]!, /Conv2d/);
+    await picture("preview-shift");
+  });
+
+  it("shows a detector with its blocks folded", async function () {
+    needsScreen(this);
+    const document = await preview("detector.yaml");
+    await choose("SPPF", /SPPF/);
+    await shows(".detail .facts", /\[N, 32, 16, 16\]/);
+    const [maps] = await byReference(document.getText(), ["model.3/"], "detector.yaml");
+    const max = maps!.data.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
+    assert.ok((await shows(".statistics", /max/)).includes(String(Number(max.toPrecision(3)))));
+    await picture("preview-detector");
+  });
+
+  it("stays with its file when pinned, and lets others open beside it", async function () {
+    needsScreen(this);
+    await preview("lenet.cnn.yaml");
+    await clickInWebview("[aria-label='Stay with this file']");
+    await until(
+      async () => webviewTabs(),
+      (tabs) => tabs.includes("Preview lenet.cnn.yaml (pinned)"),
+    );
+    await open("tiny.cnn.json");
+    await commands.executeCommand("convlint.previewModel");
+    await until(
+      async () => webviewTabs(),
+      (tabs) => tabs.includes("Preview tiny.cnn.json"),
+    );
+    await open("detector.yaml");
+    await until(
+      async () => [...webviewTabs()].sort(),
+      (tabs) => tabs.join() === "Preview detector.yaml,Preview lenet.cnn.yaml (pinned)",
+    );
+  });
+
+  it("keeps what was chosen when its page is loaded anew, with the run that was", async function () {
+    needsScreen(this);
+    await preview("lenet.cnn.yaml");
+    await choose("Conv2d_3", /Conv2d 3/);
+    await clickInWebview("#tab-layers");
+    const before = await shows("footer.status", /12 layers/);
+    await inWebview("void (document.body.dataset.old = 'yes')");
+    await commands.executeCommand("workbench.action.webview.reloadWebviewAction");
+    await until(
+      () => inWebview<boolean>("document.body.dataset.old === undefined").catch(() => false),
+      (isNew) => isNew,
+    );
+    await shows(".detail h2", /Conv2d 3/);
+    await shows("#tab-layers[aria-selected=true]", /Layers/);
+    assert.equal(await shows("footer.status", /12 layers/), before);
+  });
+
+  it("wears the editor's theme", async function () {
+    needsScreen(this);
+    const workbench = workspace.getConfiguration("workbench");
+    try {
+      for (const [name, theme] of [
+        ["dark", "Default Dark Modern"],
+        ["high-contrast", "Default High Contrast"],
+        ["light", "Default Light Modern"],
+      ] as const) {
+        await workbench.update("colorTheme", theme, ConfigurationTarget.Global);
+        await preview("lenet.cnn.yaml");
+        await choose("Conv2d_3", /Conv2d 3/);
+        const kind = { dark: "vscode-dark", "high-contrast": "vscode-high-contrast", light: "vscode-light" }[name];
+        await until(
+          () => inWebview<string>("document.body.className"),
+          (classes) => classes.split(" ").includes(kind),
+        );
+        await picture(`preview-${name}`);
+        await closeAll();
+      }
+    } finally {
+      await workbench.update("colorTheme", undefined, ConfigurationTarget.Global);
+    }
   });
 });

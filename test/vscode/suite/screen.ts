@@ -32,6 +32,11 @@ export async function picture(name: string): Promise<void> {
   if (address) await ask("screenshot", { name });
 }
 
+/** Makes the window as large as this, in pixels; does nothing where the screen cannot be had. */
+export async function resize(width: number, height: number): Promise<void> {
+  if (address) await ask("size", { width: String(width), height: String(height) });
+}
+
 export async function click(selector: string): Promise<void> {
   await ask("click", { selector });
 }
