@@ -92,7 +92,7 @@ export const silentBroadcast = defineRule({
     const names = listed(axes.map((axis) => axisName(inputs[index]!, axis)));
     const other = inputs.findIndex((input) => axes.every((axis) => input.dims[axis] !== 1));
     const onto = other < 0 ? "the other branches" : branch(context, other, inputs[other]!);
-    return `${branch(context, index, inputs[index]!)} has ${names} 1 and is repeated along ${onto}: every position gets the same value. If ${sourceName(context, index)} should have a map of its own, take out what reduces it.`;
+    return `${branch(context, index, inputs[index]!)} has ${names} 1 and is repeated along ${onto}: every position in ${names} gets the same value. If ${sourceName(context, index)} should have a map of its own, take out what reduces it.`;
   },
   related: (context) => sources(context, [[context.data.index, context.data.inputs[context.data.index]!]]),
 });
