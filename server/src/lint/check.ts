@@ -29,7 +29,8 @@ the nearest one above a file is heard (docs/configuration.md).
 What to check
   --config file             hear this configuration instead of the nearest one
   --no-config               hear none
-  --force-exclude           leave out what is ignored even where it is named, as pre-commit does
+  --force-exclude           for programs that name every file, such as pre-commit: leave out what is ignored even where
+                            it is named, and say nothing of files that hold no model
   --show-files              print the model files that would be checked
   --show-config file        print what the configuration says of a file
 

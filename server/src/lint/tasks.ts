@@ -17,7 +17,10 @@ export const TASK_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   "stdin-filename": { type: "string" },
 };
 
-/** A file to check, and whether the user named it: then it is worth a word that it holds no model. */
+/**
+ * A file to check, and whether the user named it: then it is worth a word that it holds no model. Who asks for
+ * `--force-exclude` is a program that names every file.
+ */
 export interface NamedTask extends Task {
   readonly named: boolean;
 }
@@ -39,7 +42,7 @@ export async function findTasks(args: Arguments, configs: Configs, cwd: string):
   const tasks: NamedTask[] = found.candidates.flatMap(({ file, path, named }) => {
     const { config, ignored } = configs.of(slashed(file));
     const leftOut = (ignored && (forced || !named)) || (forced && named && isIgnored(file));
-    return leftOut ? [] : [{ path, file, text: null, named, config }];
+    return leftOut ? [] : [{ path, file, text: null, named: named && !forced, config }];
   });
   if (args.paths.includes("-")) {
     const path = shownPath(resolve(cwd, args.last("stdin-filename") ?? "stdin.yaml"), cwd);
