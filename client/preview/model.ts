@@ -7,6 +7,7 @@ import type {
   Amount,
   Diagram,
   DiagramNode,
+  GeneratedSample,
   Place,
   Sample,
   SampleReport,
@@ -19,6 +20,19 @@ import { onFrame } from "./dom.ts";
 
 export const TABS = ["maps", "window", "shift", "layers"] as const;
 export type Tab = (typeof TABS)[number];
+
+/** Samples that need no file, as they are named on screen. */
+export const GENERATED: Readonly<Record<GeneratedSample, string>> = {
+  digit: "Digit",
+  checkerboard: "Checkerboard",
+  gradient: "Gradient",
+  impulse: "Impulse",
+  edges: "Edges",
+  noise: "Noise",
+  tone: "Tone (1-D)",
+  ball: "Ball (3-D)",
+  zeros: "Zeros",
+};
 
 /** What the user chose; it outlives the window. */
 export interface Choices {
@@ -252,10 +266,13 @@ export class Model {
       }
       case "sample":
         this.editions.plain++;
+        // A file's is not chosen again: the worker keeps it as long as it lives.
+        if (!Object.hasOwn(GENERATED, message.sample.name)) this.choices.sample = null;
         this.samples.set(message.report.input, { ...message.report, name: message.sample.name });
         break;
       case "weights":
         this.weights = message.report;
+        if (!message.report.source.startsWith("seed ")) this.choices.seed = null;
         break;
       case "crashed":
         this.runs.clear();

@@ -192,6 +192,7 @@ describe("preview: the page", function () {
     const before = await count();
     await page.focus("[role=tree]");
     for (let step = 0; step < 4; step++) await page.keyboard.press("ArrowDown");
+    await settle();
     const block = page.locator("[role=treeitem][aria-selected=true]");
     equal(await block.getAttribute("aria-expanded"), "false");
     await page.keyboard.press("ArrowRight");
@@ -611,6 +612,37 @@ describe("preview: the page", function () {
     await page.click(".banner .primary");
     await page.waitForSelector("progress:not([hidden])");
     await settle();
+  });
+
+  it("follows the text as it is edited, and a layer that is gone is let go", async () => {
+    const { page, bridge, focusLayer, diagram } = await preview(LENET);
+    await focusLayer(diagram.nodes[1].id);
+    const edit = (text: string, version: number) => {
+      const options = { input: null, scale: null, rules: {}, targets: [] };
+      const message = { kind: "text", text, path: "file:///model.cnn.yaml", version, options };
+      return page.evaluate(async (told: Any) => {
+        const { bridge, performance, setTimeout } = globalThis as Any;
+        const before = bridge.answers.length;
+        const began = performance.now();
+        bridge.tell(told);
+        while (!bridge.answers.slice(before).some(({ kind }: Any) => kind === "maps")) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        return performance.now() - began;
+      }, message);
+    };
+    const times: number[] = [];
+    for (let version = 2; version < 9; version++) {
+      times.push(await edit(LENET.replace("out_channels: 6", `out_channels: ${version + 5}`), version));
+    }
+    console.log(
+      `      from a text to the maps of LeNet's first layer: ${times.map((each) => `${each.toFixed(0)} ms`).join(", ")}`,
+    );
+    await until(page, "document.querySelector('#plane-option').ariaLabel === 'Channel 0 of 13'");
+    const text = "cnn: 1\ninput: [1, 4, 4]\nlayers:\n  - {type: ReLU, name: other}\n";
+    await edit(text, 20);
+    await until(page, "document.querySelector('h2').textContent === 'ReLU other'");
+    equal(await bridge((b) => b.events.filter(({ kind }: Any) => kind === "crashed").length), 0);
   });
 
   it("an empty or foreign text is told, and a model that comes later is shown", async () => {

@@ -6,6 +6,12 @@ import { figure, percent, whole } from "../format.ts";
 import { onTheme, theme } from "../theme.ts";
 
 const HEIGHT = 44;
+const EXPLAINED: Readonly<Record<string, string>> = {
+  std: "Standard deviation",
+  zeros: "Share of values that are exactly zero",
+  NaN: "Values that are no number",
+  constant: "Maps whose values are all the same: dead channels",
+};
 
 export class StatisticsView {
   readonly element: HTMLElement;
@@ -42,7 +48,7 @@ export class StatisticsView {
     if (planes > 1 && constantPlanes > 0) rows.push(["constant", `${whole(constantPlanes)} of ${whole(planes)}`, true]);
     this.list.replaceChildren(
       ...rows.map(([name, value, alarming]) =>
-        el("div", alarming ? { class: "alarming" } : {}, el("dt", {}, name), el("dd", {}, value)),
+        el("div", { class: alarming && "alarming", title: EXPLAINED[name] }, el("dt", {}, name), el("dd", {}, value)),
       ),
     );
     setText(this.ends[0], figure(min, 3));

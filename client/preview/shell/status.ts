@@ -21,6 +21,7 @@ export class Status {
   private readonly go: HTMLButtonElement;
   private bannerFor = "";
   private began = 0;
+  private timed: RunState | null = null;
 
   constructor(
     private readonly model: Model,
@@ -44,8 +45,14 @@ export class Status {
   update(): void {
     const run = this.shownRun();
     const running = run?.phase === "running";
-    if (running && run.index === 0) this.began = performance.now();
-    const long = running && performance.now() - this.began > QUIET_MS;
+    const now = performance.now();
+    if (running && run !== this.timed) {
+      this.timed = run;
+      this.began = now;
+      // One long step says nothing while it lasts.
+      setTimeout(this.model.changed, QUIET_MS + 10);
+    }
+    const long = running && now - this.began > QUIET_MS;
     this.progress.hidden = !long;
     this.cancel.hidden = !long;
     if (running) this.progress.value = run.steps === 0 ? 0 : run.index / run.steps;

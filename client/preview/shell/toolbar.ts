@@ -2,20 +2,8 @@
 import type { GeneratedSample } from "#shared/preview/protocol.ts";
 import type { Connection, Question } from "../connection.ts";
 import { el, field, iconButton, select, setAttribute, setText } from "../dom.ts";
-import type { Model } from "../model.ts";
+import { GENERATED, type Model } from "../model.ts";
 import type { NetworkView } from "../network/view.ts";
-
-const SAMPLES: readonly (readonly [GeneratedSample, string])[] = [
-  ["digit", "Digit"],
-  ["checkerboard", "Checkerboard"],
-  ["gradient", "Gradient"],
-  ["impulse", "Impulse"],
-  ["edges", "Edges"],
-  ["noise", "Noise"],
-  ["tone", "Tone (1-D)"],
-  ["ball", "Ball (3-D)"],
-  ["zeros", "Zeros"],
-];
 
 export class Toolbar {
   readonly element: HTMLElement;
@@ -47,7 +35,7 @@ export class Toolbar {
     const { choices } = model;
     this.sample = select<string>(
       "Sample",
-      [...SAMPLES, ["image", "Image file …"], ["array", "NumPy file …"]],
+      [...Object.entries(GENERATED), ["image", "Image file …"], ["array", "NumPy file …"]],
       (value) => this.chooseSample(value),
     );
     this.sample.prepend(this.ownSample);
@@ -135,7 +123,7 @@ export class Toolbar {
     this.updateInputs();
     const input = this.chosenInput();
     const report = samples.get(input ?? "");
-    const known = SAMPLES.some(([value]) => value === report?.name);
+    const known = report !== undefined && Object.hasOwn(GENERATED, report.name);
     if (report && !known) setText(this.ownSample, report.name);
     if (report) this.sample.value = known ? report.name : "own";
     this.sampleSeedField.hidden = this.sample.value !== "noise";

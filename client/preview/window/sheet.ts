@@ -2,7 +2,7 @@
  * A plane as a sheet of cells, seen around a place: the input with its padding, or the output. Draws what a learner points
  * at: which cells a window reads, which are padding, which lie in the gaps, which no window ever reads.
  */
-import { endsFor, paletteNamed, stepOf } from "#shared/preview/palette.ts";
+import { endsFor, INFINITE_COLOUR, NAN_COLOUR, paletteNamed, stepOf } from "#shared/preview/palette.ts";
 import { brief } from "../format.ts";
 import { drawTile, type Tile } from "../maps/tiles.ts";
 import { theme } from "../theme.ts";
@@ -231,6 +231,8 @@ export function colourOf(
   tile: Pick<Tile, "least" | "most" | "palette">,
   value: number,
 ): readonly [number, number, number] {
+  if (Number.isNaN(value)) return NAN_COLOUR;
+  if (!Number.isFinite(value)) return INFINITE_COLOUR;
   const palette = paletteNamed(tile.palette);
   const [low, high] = endsFor(tile.palette, tile.least, tile.most);
   const at = 3 * stepOf(value, low, high);
