@@ -1,5 +1,5 @@
 /**
- * `npm test`: runs every mocha test file, then the suite in a real VS Code where one is there, and ends with one
+ * `npm test`: runs every mocha test file and prints how much of the sources that covers, then the suite in a real VS Code where one is there, and ends with one
  * counted line that people and CI read. In CI (CI=true) a missing VS Code is a failure. Arguments go to mocha, and then
  * the suite in VS Code is left out: `npm test -- --grep hover`.
  */
@@ -8,10 +8,19 @@ import { join } from "node:path";
 import { findVsCode, runInVsCode } from "../test/vscode/run.mjs";
 import { root } from "./setup.mjs";
 
+/** Of a whole run c8 says what part of the sources it has gone through. */
+const COVERAGE = [
+  join(root, "node_modules", "c8", "bin", "c8.js"),
+  ...["--reporter", "text-summary", "--temp-directory", join(root, "node_modules", ".cache", "coverage")],
+  ...["shared", "server"].flatMap((part) => ["--include", `${part}/src/**`]),
+  process.execPath,
+];
+
 /** Runs mocha and resolves with its counts; a run that breaks off counts as one failure more. */
 function runMocha(args) {
   const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-  const child = spawn(process.execPath, [mocha, "test/**/*.test.ts", "--ignore", "test/vscode/**", ...args], {
+  const command = [mocha, "test/**/*.test.ts", "--ignore", "test/vscode/**", ...args];
+  const child = spawn(process.execPath, args.length === 0 ? [...COVERAGE, ...command] : command, {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });
