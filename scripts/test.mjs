@@ -1,7 +1,7 @@
 /**
- * `npm test`: runs every mocha test file and prints how much of the sources that covers, then the suite in a real VS Code where one is there, and ends with one
- * counted line that people and CI read. In CI (CI=true) a missing VS Code is a failure. Arguments go to mocha, and then
- * the suite in VS Code is left out: `npm test -- --grep hover`.
+ * `npm test`: runs every mocha test file and prints how much of the sources that goes through, then the suite in a real
+ * VS Code where one is there, and ends with one counted line that people and CI read. In CI (CI=true) a missing VS Code is
+ * a failure. Arguments go to mocha, without coverage or the suite in VS Code: `npm test -- --grep hover`.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
