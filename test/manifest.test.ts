@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CONFIG_NAMES } from "#server/config/config.ts";
 import { manifestConfiguration } from "#shared/settings.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -33,6 +34,18 @@ describe("package.json", () => {
       );
     }
     assert.ok(existsSync(join(root, manifest.icon)));
+  });
+
+  it("brings the schema of the configuration to the editor, for every file of it that has one", () => {
+    const { jsonValidation, yamlValidation } = manifest.contributes;
+    const rows: { fileMatch: string[]; url: string }[] = [...jsonValidation, ...yamlValidation];
+    const named = rows.flatMap(({ fileMatch }) => fileMatch);
+    assert.deepEqual(named.sort(), CONFIG_NAMES.filter((name) => !name.endsWith(".toml")).sort());
+    for (const { url } of rows) {
+      assert.equal(JSON.parse(text(url)).$schema, "http://json-schema.org/draft-07/schema#");
+      assert.match(url, /^\.\/docs\/convlint-[a-z]+\.schema\.json$/);
+    }
+    assert.ok(text(".vscodeignore").includes("!docs/convlint-*.schema.json\n"));
   });
 
   it("works in untrusted and in virtual workspaces", () => {

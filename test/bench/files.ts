@@ -7,6 +7,7 @@ import { load } from "js-yaml";
 import { median } from "./measure.ts";
 import { nativeModel } from "./models.ts";
 
+/** Rounds of which the median is taken. */
 const ROUNDS = 3;
 
 export interface FilesTimes {
@@ -19,7 +20,7 @@ export interface FilesTimes {
 }
 
 /** @param cli the built command line. */
-export function measureFiles(cli: string, files = 10_000): FilesTimes {
+export function measureFiles(cli: string, files = 10_000, rounds = ROUNDS): FilesTimes {
   const folder = mkdtempSync(join(tmpdir(), "convlint-bench-"));
   const models = join(folder, "models");
   for (let index = 0; index < files; index++) {
@@ -35,7 +36,7 @@ export function measureFiles(cli: string, files = 10_000): FilesTimes {
     return performance.now() - start;
   };
   const times: Record<string, number[]> = { parsing: [], cold1: [], cold2: [], warm1: [], warm2: [] };
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     times.parsing!.push(parseAll(models));
     for (const jobs of ["1", "2"]) {
       const cache = join(folder, `cache${round}${jobs}`);
@@ -72,11 +73,11 @@ export interface LinesTimes {
 }
 
 /** Models of ten layers, as an architecture search writes them. */
-export function measureLines(cli: string, lines = 50_000): LinesTimes {
+export function measureLines(cli: string, lines = 50_000, rounds = ROUNDS): LinesTimes {
   const input = Array.from({ length: lines }, (_, index) => searchedModel(index)).join("\n");
   const parsing: number[] = [];
   const checking: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     let start = performance.now();
     for (const line of input.split("\n")) JSON.parse(line);
     parsing.push(performance.now() - start);
