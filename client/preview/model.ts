@@ -51,7 +51,8 @@ export interface Choices {
   cell: number | null;
   /** One map on its own; null: the grid. */
   plane: number | null;
-  slice: number;
+  /** In depth; null: the one in the middle. */
+  slice: number | null;
   /** The value that is explained; null: the one in the middle. */
   place: Place | null;
   flipped: boolean;
@@ -76,7 +77,7 @@ const FIRST_CHOICES: Choices = {
   weight: null,
   cell: null,
   plane: null,
-  slice: 0,
+  slice: null,
   place: null,
   flipped: false,
   shift: { dx: 0, dy: 0 },
@@ -190,7 +191,7 @@ export class Model {
   select(id: string | null): void {
     const { choices } = this;
     if (choices.selected === id) return;
-    Object.assign(choices, { selected: id, output: 0, weight: null, plane: null, slice: 0, place: null });
+    Object.assign(choices, { selected: id, output: 0, weight: null, plane: null, slice: null, place: null });
     this.changed();
   }
 

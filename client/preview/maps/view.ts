@@ -66,7 +66,7 @@ export class MapsView {
       const [kind, ...rest] = value.split(":");
       if (kind === "output") Object.assign(choices, { output: Number(rest[0]), weight: null });
       else choices.weight = rest.join(":");
-      Object.assign(choices, { plane: null, slice: 0 });
+      Object.assign(choices, { plane: null, slice: null });
       model.changed();
     });
     this.palette = select("Colours", PALETTES, set("palette"));
@@ -118,18 +118,18 @@ export class MapsView {
     );
     this.kernelField = field("Kernel", this.kernel);
     this.grid = new Grid(connection, {
-      at: (place) => this.readAt(place && { ...place, z: choices.slice }),
+      at: (place) => this.readAt(place && { ...place, z: this.sliceShown }),
       open: (place) => {
-        Object.assign(choices, { plane: place.plane, place: { ...place, z: choices.slice } });
+        Object.assign(choices, { plane: place.plane, place: { ...place, z: this.sliceShown } });
         model.changed();
         requestAnimationFrame(() => this.plane.element.focus());
       },
     });
     this.plane = new PlaneView(connection, {
-      at: (cell) => this.readAt({ y: 0, x: 0, ...cell, z: choices.slice, plane: choices.plane ?? 0 }),
+      at: (cell) => this.readAt({ y: 0, x: 0, ...cell, z: this.sliceShown, plane: choices.plane ?? 0 }),
       choose: (cell) => {
         const before = choices.place;
-        choices.place = { ...cell, plane: choices.plane ?? 0, z: choices.slice };
+        choices.place = { ...cell, plane: choices.plane ?? 0, z: this.sliceShown };
         model.changed();
         if (JSON.stringify(before) === JSON.stringify(choices.place) && choices.weight === null) this.explain();
       },
@@ -164,6 +164,11 @@ export class MapsView {
     if (selected === null) return null;
     const variant = flipped && weight === null ? "flipped" : "plain";
     return { node: selected, output, variant, ...(weight === null ? {} : { weight }) };
+  }
+
+  private get sliceShown(): number {
+    const depth = this.maps?.layout.depth ?? 1;
+    return Math.min(this.model.choices.slice ?? Math.floor(depth / 2), depth - 1);
   }
 
   /** What came out of the layer, as far as it is known. */
@@ -203,7 +208,7 @@ export class MapsView {
     if (!maps) return;
     const palette = choices.palette === "auto" ? (maps.signed ? "diverging" : "viridis") : choices.palette;
     this.statistics.show(maps.statistics, palette, maps.layout.planes);
-    const style = { slice: choices.slice, palette: choices.palette, range: choices.range };
+    const style = { slice: this.sliceShown, palette: choices.palette, range: choices.range };
     if (single && pictures) {
       this.plane.show(maps.tensor, maps.layout, choices.plane!, style, choices.place ?? { y: 0, x: 0 }, this.fresh);
     } else this.grid.show(maps.tensor, maps.layout, style, choices.cell, this.fresh);
@@ -249,7 +254,7 @@ export class MapsView {
     const layout = this.maps?.layout;
     this.sliceField.hidden = layout?.kind !== "volumes";
     setAttribute(this.slice, "max", (layout?.depth ?? 1) - 1);
-    this.slice.value = String(choices.slice);
+    this.slice.value = String(this.sliceShown);
     setAttribute(this.planeNumber, "max", (layout?.planes ?? 1) - 1);
     this.planeNumber.value = String(choices.plane ?? 0);
     setText(this.planeCount, `of ${whole(layout?.planes ?? 0)}`);
@@ -259,7 +264,7 @@ export class MapsView {
     const { choices } = this.model;
     const planes = this.maps?.layout.planes ?? 1;
     choices.plane = Math.min(Math.max(Math.round(plane) || 0, 0), planes - 1);
-    choices.place = { z: choices.slice, y: 0, x: 0, ...choices.place, plane: choices.plane };
+    choices.place = { z: this.sliceShown, y: 0, x: 0, ...choices.place, plane: choices.plane };
     this.model.changed();
     this.readAt(choices.place);
   }

@@ -293,7 +293,8 @@ export class ShiftView {
     if (!maps || maps.tensor.weight !== undefined) return;
     const { node, output } = maps.tensor;
     const plane = Math.min(choices.place?.plane ?? 0, maps.layout.planes - 1);
-    this.pair.want(node, output, plane, choices.slice, choices.palette, `${editions.plain} ${editions.shifted}`);
+    const slice = choices.slice ?? Math.floor(maps.layout.depth / 2);
+    this.pair.want(node, output, plane, slice, choices.palette, `${editions.plain} ${editions.shifted}`);
     for (const [index, canvas] of [this.beforeCanvas, this.afterCanvas].entries()) {
       const tile = this.pair.tiles[index];
       const [width, height] = tile ? fitted(tile, this.side) : [this.side, this.side];

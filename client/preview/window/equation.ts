@@ -17,6 +17,8 @@ export interface Equation {
   readonly divisor: number | null;
   readonly winner: number | null;
   readonly flipped: boolean;
+  /** In depth, of which the middle one is drawn. */
+  readonly slices: number;
   /** What the products come to. */
   readonly sum: number | null;
   /** The colours of the input's picture, so that a value looks the same in both. */
@@ -77,7 +79,8 @@ export function drawEquation(context: CanvasRenderingContext2D, equation: Equati
     maximum: "greatest",
     average: `sum ÷ ${figure(equation.divisor)}`,
   }[kind as string];
-  const words = result ?? (equation.sum === null ? "" : `Σ = ${figure(equation.sum, 5)}`);
+  const all = equation.slices > 1 ? ` of all ${equation.slices} slices` : "";
+  const words = result ?? (equation.sum === null ? "" : `Σ${all} = ${figure(equation.sum, 5)}`);
   write(context, x, TITLE + cell * rows + RESULT / 2 + 2, words, 12, colour.foreground, "right");
 }
 

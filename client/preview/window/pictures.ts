@@ -184,6 +184,7 @@ export class Pictures {
       inside: explanation.inside.subarray(inPlane, inPlane + count),
       divisor: explanation.divisor,
       winner: explanation.winner,
+      slices: z.cells.length,
       flipped: flipped && explanation.kind === "convolution",
       sum: spread ? null : (explanation.sums[channel] ?? null),
       colours: this.inputPatch.picture?.tile ?? null,

@@ -24,6 +24,8 @@ export class WindowView {
   private readonly scroll: HTMLElement;
   private readonly outputPlane: HTMLInputElement;
   private readonly outputField: HTMLElement;
+  private readonly slice: HTMLInputElement;
+  private readonly sliceField: HTMLElement;
   private readonly inputPlane: HTMLInputElement;
   private readonly inputField: HTMLElement;
   private readonly flip: HTMLInputElement;
@@ -61,6 +63,8 @@ export class WindowView {
     };
     this.outputPlane = number("Output channel", (plane) => this.move({ plane }));
     this.outputField = field("Output channel", this.outputPlane);
+    this.slice = number("Output slice", (z) => this.move({ z }));
+    this.sliceField = field("Slice", this.slice);
     this.inputPlane = number("Input channel", (plane) => this.chooseChannel(plane - this.firstPlane));
     this.inputField = field("Input channel", this.inputPlane);
     this.flip = el("input", { type: "checkbox", role: "switch", onchange: () => this.setFlipped(this.flip.checked) });
@@ -93,6 +97,7 @@ export class WindowView {
       { class: "controls" },
       el("span", { class: "field" }, this.playButton, this.speed),
       this.outputField,
+      this.sliceField,
       this.inputField,
       this.mode,
       this.flipField,
@@ -107,7 +112,7 @@ export class WindowView {
         "aria-roledescription": "window",
         "aria-label":
           "Window over the input: arrow keys move it, Page Up and Page Down change the output channel, " +
-          "brackets the input channel, Space plays, F turns the kernel",
+          "brackets the input channel, comma and full stop the slice, Space plays, F turns the kernel",
         onkeydown: (event: KeyboardEvent) => this.key(event),
       },
       input,
@@ -260,6 +265,8 @@ export class WindowView {
       End: () => this.move({ x: Number.MAX_SAFE_INTEGER }),
       PageUp: () => this.move({ plane: place.plane - 1 }),
       PageDown: () => this.move({ plane: place.plane + 1 }),
+      ",": () => this.move({ z: place.z - 1 }),
+      ".": () => this.move({ z: place.z + 1 }),
       "[": () => this.chooseChannel(this.channel - 1),
       "]": () => this.chooseChannel(this.channel + 1),
       " ": () => this.play(this.playing === null),
@@ -373,6 +380,9 @@ export class WindowView {
     this.outputField.hidden = maps.layout.planes === 1;
     this.outputPlane.value = String(place.plane);
     setAttribute(this.outputPlane, "max", maps.layout.planes - 1);
+    this.sliceField.hidden = maps.layout.depth === 1;
+    this.slice.value = String(place.z);
+    setAttribute(this.slice, "max", maps.layout.depth - 1);
     this.inputField.hidden = explanation.axes.length === 0 || (source?.count ?? 0) <= 1;
     this.inputPlane.value = String(this.firstPlane + this.channel);
     setAttribute(this.inputPlane, "min", this.firstPlane);
