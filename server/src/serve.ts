@@ -1,6 +1,6 @@
 /**
- * The language server: the only file that knows a connection, LSP types and LSP positions. It keeps one analysis per
- * document version, asks features/ for answers in offsets, and puts them into the protocol's words.
+ * The language server: the only file that knows a connection. It keeps one analysis per document version, asks features/
+ * for answers in offsets, and sends them in the protocol's words (lsp.ts).
  */
 import {
   type CancellationToken,
@@ -9,11 +9,8 @@ import {
   CodeActionKind,
   type CodeActionParams,
   type CompletionItem,
-  CompletionItemKind,
   type Connection,
   type Diagnostic,
-  DiagnosticSeverity,
-  DiagnosticTag,
   DidChangeConfigurationNotification,
   DidChangeWatchedFilesNotification,
   type DocumentDiagnosticReport,
@@ -26,16 +23,12 @@ import {
   type InlayHint,
   InlayHintKind,
   LSPErrorCodes,
-  MarkupKind,
   ResponseError,
   type SymbolInformation,
-  SymbolKind,
-  TextDocumentSyncKind,
   TextDocuments,
   type WorkspaceDiagnosticParams,
   type WorkspaceDiagnosticReport,
   type WorkspaceDocumentDiagnosticReport,
-  type WorkspaceEdit,
 } from "vscode-languageserver";
 import { type Range, TextDocument } from "vscode-languageserver-textdocument";
 import {
@@ -48,27 +41,39 @@ import {
   STATUS_METHOD,
   type StatusParams,
 } from "#shared/protocol.ts";
-import { mergeRules, readSettings, SECTION, type Settings } from "#shared/settings.ts";
-import { type Analysis, analyse } from "./analysis.ts";
+import { readSettings, SECTION, type Settings } from "#shared/settings.ts";
+import type { Analysis } from "./analysis.ts";
 import type { Resolved } from "./config/resolve.ts";
 import { quickFixes } from "./features/codeActions.ts";
-import { type Completion, completion } from "./features/completion.ts";
-import { heard, type Problem, problems } from "./features/diagnostics.ts";
+import { completion } from "./features/completion.ts";
+import { type Problem, problems } from "./features/diagnostics.ts";
 import { documentSymbols } from "./features/documentSymbols.ts";
 import { hover } from "./features/hover.ts";
 import { type Hint, hintTooltip, inlayHints, isSound } from "./features/inlayHints.ts";
 import { layerTableMarkdown } from "./features/layerTable.ts";
 import { modelStatus } from "./features/status.ts";
 import { fixAll } from "./fixes/all.ts";
-import { Prover } from "./fixes/prove.ts";
+import type { Prover } from "./fixes/prove.ts";
+import {
+  FIX_ALL,
+  lspCompletions,
+  lspDiagnostics,
+  lspEdit,
+  lspRange,
+  lspSymbols,
+  markup,
+  offsets,
+  pullsDiagnostics,
+  resolvesEdits,
+  resolvesTooltips,
+  serverCapabilities,
+} from "./lsp.ts";
 import type { TextEdit } from "./syntax/edit.ts";
+import { analyseUnder, proverUnder, underProject } from "./under.ts";
 import { fileKey, Workspace, type WorkspaceFiles } from "./workspace.ts";
 
 /** How long the text must rest before problems are pushed; pulled answers never wait. */
 const REST_MS = 50;
-
-/** All problems of a document that are surely mended, at once: for editors to do on saving. */
-const FIX_ALL = `${CodeActionKind.SourceFixAll}.${SECTION}`;
 
 const WATCHED = "**/*.{yaml,yml,json,jsonc,toml}";
 
@@ -196,32 +201,7 @@ class Server {
     this.workspace?.setFolders(params.workspaceFolders?.map(uriOf) ?? (params.rootUri ? [params.rootUri] : []));
     return {
       serverInfo: { name: "convlint" },
-      capabilities: {
-        positionEncoding: "utf-16",
-        textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: true },
-        inlayHintProvider: { resolveProvider: this.resolvesTooltips },
-        hoverProvider: true,
-        documentSymbolProvider: { label: "ConvLint" },
-        ...(this.client.textDocument?.codeAction?.codeActionLiteralSupport
-          ? {
-              codeActionProvider: {
-                codeActionKinds: [CodeActionKind.QuickFix, FIX_ALL],
-                resolveProvider: this.resolvesEdits,
-              },
-            }
-          : {}),
-        completionProvider: { triggerCharacters: [":", " ", "{", ",", "-"] },
-        ...(this.pulls
-          ? {
-              diagnosticProvider: {
-                identifier: SECTION,
-                interFileDependencies: false,
-                workspaceDiagnostics: this.workspace !== null,
-              },
-            }
-          : {}),
-        workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
-      },
+      capabilities: serverCapabilities(this.client, this.workspace !== null),
     };
   }
 
@@ -242,19 +222,6 @@ class Server {
       await this.connection.client.register(DidChangeWatchedFilesNotification.type, { watchers });
       this.workspace.watched();
     }
-  }
-
-  private get pulls(): boolean {
-    return this.client.textDocument?.diagnostic !== undefined;
-  }
-
-  private get resolvesTooltips(): boolean {
-    return this.client.textDocument?.inlayHint?.resolveSupport?.properties.includes("tooltip") ?? false;
-  }
-
-  private get resolvesEdits(): boolean {
-    const support = this.client.textDocument?.codeAction;
-    return support?.dataSupport === true && (support.resolveSupport?.properties.includes("edit") ?? false);
   }
 
   /** A request handler whose failure is logged and answered, and whose cancelled answer is not sent. */
@@ -325,7 +292,8 @@ class Server {
     for (const document of this.documents.all()) this.schedule(document, 0);
     const { workspace } = this.client;
     if (workspace?.inlayHint?.refreshSupport) await this.connection.languages.inlayHint.refresh();
-    if (this.pulls && workspace?.diagnostics?.refreshSupport) await this.connection.languages.diagnostics.refresh();
+    if (pullsDiagnostics(this.client) && workspace?.diagnostics?.refreshSupport)
+      await this.connection.languages.diagnostics.refresh();
   }
 
   // ---- checking ----
@@ -373,7 +341,7 @@ class Server {
     if (!found) return;
     const { document, checked } = found;
     const { analysis } = checked;
-    if (!this.pulls && (analysis || this.pushed.has(uri))) {
+    if (!pullsDiagnostics(this.client) && (analysis || this.pushed.has(uri))) {
       if (analysis) this.pushed.add(uri);
       else this.pushed.delete(uri);
       const diagnostics = lspDiagnostics(document, checked.problems);
@@ -410,7 +378,7 @@ class Server {
         label: hint.label,
         kind: InlayHintKind.Type,
         paddingLeft: true,
-        ...(this.resolvesTooltips
+        ...(resolvesTooltips(this.client)
           ? { data: { kind, layer, kept, uri, version } satisfies HintData }
           : { tooltip: markup(hintTooltip(analysis!, hint)) }),
       };
@@ -435,36 +403,15 @@ class Server {
   private async symbols(uri: string): Promise<DocumentSymbol[] | SymbolInformation[]> {
     const found = await this.check(uri);
     if (!found?.checked.analysis) return [];
-    const { document } = found;
-    const symbols = documentSymbols(found.checked.analysis);
-    if (!this.client.textDocument?.documentSymbol?.hierarchicalDocumentSymbolSupport) {
-      return symbols.map(({ name, range }) => ({
-        name,
-        kind: SymbolKind.Object,
-        location: { uri, range: lspRange(document, range) },
-      }));
-    }
-    return symbols.map(({ name, detail, range, selection }) => ({
-      name,
-      detail,
-      kind: SymbolKind.Object,
-      range: lspRange(document, range),
-      selectionRange: lspRange(document, selection),
-    }));
+    const nested = this.client.textDocument?.documentSymbol?.hierarchicalDocumentSymbolSupport === true;
+    return lspSymbols(found.document, documentSymbols(found.checked.analysis), nested);
   }
 
   private async complete(uri: string, position: Range["start"]): Promise<CompletionItem[]> {
     const found = await this.check(uri);
     if (!found?.checked.analysis) return [];
-    const { document } = found;
-    return completion(found.checked.analysis, document.offsetAt(position)).map(
-      ({ label, kind, detail, replace, text }) => ({
-        label,
-        kind: COMPLETION_KINDS[kind],
-        detail,
-        textEdit: { range: lspRange(document, replace), newText: text },
-      }),
-    );
+    const offset = found.document.offsetAt(position);
+    return lspCompletions(found.document, completion(found.checked.analysis, offset));
   }
 
   private async codeActions({ textDocument: { uri }, range, context }: CodeActionParams): Promise<CodeAction[]> {
@@ -480,15 +427,15 @@ class Server {
           kind: CodeActionKind.QuickFix,
           diagnostics: lspDiagnostics(document, [fix.problem]),
           ...(fix.preferred ? { isPreferred: true } : {}),
-          edit: this.workspaceEdit(document, fix.edits),
+          edit: lspEdit(document, fix.edits, this.client),
         });
       }
     }
     if (wants(FIX_ALL)) {
       const action = { title: "Fix all problems that are surely mended", kind: FIX_ALL };
       const data: ActionData = { uri, version: checked.version };
-      if (this.resolvesEdits) actions.push({ ...action, data });
-      else actions.push({ ...action, edit: this.workspaceEdit(document, editsOfAll(checked)) });
+      if (resolvesEdits(this.client)) actions.push({ ...action, data });
+      else actions.push({ ...action, edit: lspEdit(document, editsOfAll(checked), this.client) });
     }
     return actions;
   }
@@ -499,14 +446,7 @@ class Server {
     const found = await this.check(data.uri);
     if (!found || found.checked.version !== data.version)
       return new ResponseError(LSPErrorCodes.ContentModified, "the text has changed since");
-    return { ...action, edit: this.workspaceEdit(found.document, editsOfAll(found.checked)) };
-  }
-
-  private workspaceEdit(document: TextDocument, edits: readonly TextEdit[]): WorkspaceEdit {
-    const { uri, version } = document;
-    const changes = edits.map(({ range, newText }) => ({ range: lspRange(document, range), newText }));
-    if (!this.client.workspace?.workspaceEdit?.documentChanges) return { changes: { [uri]: changes } };
-    return { documentChanges: [{ textDocument: { uri, version }, edits: changes }] };
+    return { ...action, edit: lspEdit(found.document, editsOfAll(found.checked), this.client) };
   }
 
   private async options(uri: string): Promise<OptionsResult> {
@@ -568,81 +508,12 @@ function diagnosticsOfFile(uri: string, text: string, settings: Settings): reado
   return analysis && lspDiagnostics(TextDocument.create(uri, "", 0, text), problems(analysis, settings.rules));
 }
 
-function analyseUnder(settings: Settings, text: string, uri: string): Analysis | null {
-  const { enable, input, scale, rules, targets } = settings;
-  return enable ? analyse(text, uri, { input, scale, rules, targets }) : null;
-}
-
-function proverUnder(settings: Settings, analysis: Analysis, uri: string): Prover {
-  const under = (one: Analysis | null) => heard(one, settings.rules);
-  return new Prover(under(analysis)!, (text) => under(analyseUnder(settings, text, uri)));
-}
-
 function editsOfAll({ prover }: Checked): readonly TextEdit[] {
   return prover ? fixAll(prover, false).edits : [];
 }
 
-/** A project's configuration is heard over the editor's own settings, so that everybody sees what CI sees. */
-function underProject(settings: Settings, { config, ignored }: Resolved): Settings {
-  return {
-    ...settings,
-    enable: settings.enable && !ignored,
-    rules: mergeRules(settings.rules, config.rules),
-    targets: config.targets.length > 0 ? config.targets : settings.targets,
-    input: config.input ?? settings.input,
-    scale: config.scale ?? settings.scale,
-  };
-}
-
-const COMPLETION_KINDS: Readonly<Record<Completion["kind"], CompletionItemKind>> = {
-  type: CompletionItemKind.Class,
-  parameter: CompletionItemKind.Property,
-  value: CompletionItemKind.EnumMember,
-  layer: CompletionItemKind.Reference,
-};
-
-const SEVERITIES: Readonly<Record<Problem["severity"], DiagnosticSeverity>> = {
-  error: DiagnosticSeverity.Error,
-  warning: DiagnosticSeverity.Warning,
-  information: DiagnosticSeverity.Information,
-  hint: DiagnosticSeverity.Hint,
-};
-
-function lspDiagnostics(document: TextDocument, found: readonly Problem[]): Diagnostic[] {
-  const { uri } = document;
-  return found.map(({ code, href, severity, range, message, related, unnecessary }) => ({
-    source: SECTION,
-    code,
-    codeDescription: { href },
-    severity: SEVERITIES[severity],
-    range: lspRange(document, range),
-    message,
-    ...(unnecessary ? { tags: [DiagnosticTag.Unnecessary] } : {}),
-    ...(related.length > 0
-      ? {
-          relatedInformation: related.map((place) => ({
-            location: { uri, range: lspRange(document, place.range) },
-            message: place.message,
-          })),
-        }
-      : {}),
-  }));
-}
-
-function lspRange(document: TextDocument, { start, end }: { readonly start: number; readonly end: number }): Range {
-  return { start: document.positionAt(start), end: document.positionAt(end) };
-}
-
-function offsets(document: TextDocument, { start, end }: Range) {
-  return { start: document.offsetAt(start), end: document.offsetAt(end) };
-}
-
 function uriOf({ uri }: { readonly uri: string }): string {
   return uri;
-}
-
-function markup(value: string) {
-  return { kind: MarkupKind.Markdown, value };
 }
 
 function cancelled(): ResponseError<void> {
