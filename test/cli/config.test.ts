@@ -108,6 +108,31 @@ describe("configuration", () => {
     });
   });
 
+  it("rules that are off of themselves, with options; a later severity keeps them", async () => {
+    const made = folder({
+      "convlint.config.yaml": `rules: {parameter-budget: {model: 100}, alignment: off}
+overrides:
+  - {files: strict/, rules: {parameter-budget: error}}
+  - {files: free/, rules: {parameter-budget: off}}
+  - {files: both/, targets: [pytorch, keras], rules: {parameter-budget: {model: 1k}}}
+`,
+      "m.cnn.yaml": GOOD,
+      "strict/m.cnn.yaml": GOOD,
+      "free/m.cnn.yaml": GOOD,
+      "both/m.cnn.yaml": "cnn: 1\ninput: [3, 32, 32]\nlayers:\n  - {type: MaxPool2d, kernel_size: 3, dilation: 2}\n",
+    });
+    deepEqual((await check(made)).found, [
+      "both/m.cnn.yaml framework-disagreement warning",
+      "m.cnn.yaml parameter-budget warning",
+      "strict/m.cnn.yaml parameter-budget error",
+    ]);
+    equal(
+      JSON.parse((await made.convlint(["check", "--show-config", "strict/m.cnn.yaml"])).out).rules["parameter-budget"]
+        .model,
+      100,
+    );
+  });
+
   it("overrides by glob: severity, input and scale, the last one that matches", async () => {
     const made = folder({
       "pyproject.toml": `[tool.convlint]
@@ -182,6 +207,21 @@ input = [1, 29, 29]
         "convlint.config.yaml",
         "rules:\n  dead-layer: of\n  non-integer-size: off\n",
         "2:15: dead-layer must be one of off, hint, information, warning, error, not of. Did you mean off?",
+      ],
+      [
+        "convlint.config.yaml",
+        "rules:\n  parameter-budget: {model: lots}\n  non-integer-size: off\n",
+        "2:29: model must be a number such as 5000000, 5M or 64MiB, not lots",
+      ],
+      [
+        "convlint.config.yaml",
+        "rules:\n  dead-layer: {severity: of}\n  non-integer-size: off\n",
+        "2:15: dead-layer must be one of off, hint, information, warning, error, not a map.",
+      ],
+      [
+        "convlint.config.yaml",
+        "targets: [jax]\nrules: {non-integer-size: off}\n",
+        "1:11: targets[0] must be one of pytorch, tensorflow, onnx, keras, not jax.",
       ],
       [
         "convlint.config.yaml",

@@ -18,6 +18,7 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   "unknown-option": ["check", "--statistic", "."],
   "unknown-format": ["check", "--format", "sarfi", "."],
   "two-formats-on-the-output": ["check", "--format", "json", "--format", "sarif", "."],
+  "two-formats-in-one-file": ["check", "--format", "json=o.json", "--format", "sarif=o.json", "."],
   "format-without-file": ["check", "--format", "json=", "."],
   "output-file-without-format": ["check", "--format", "json=a.json", "--output-file", "b.json", "."],
   "max-warnings-word": ["check", "--max-warnings", "few", "."],

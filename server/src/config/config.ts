@@ -122,6 +122,8 @@ function ruleSettings(tree: Tree | undefined, sound: (tree: Tree | undefined) =>
     const code = String(key.value);
     if (!Object.hasOwn(known, code)) continue;
     if (value.kind === "map") {
+      // A rule without options takes no map; a wrong option leaves the others.
+      if (!known[code]!.anyOf) continue;
       const options = value.entries.filter((entry) => sound(entry.key) && sound(entry.value));
       settings[code] = Object.fromEntries(
         options.map((entry) => [String(entry.key.value), plain(entry.value)]),

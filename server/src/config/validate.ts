@@ -19,7 +19,7 @@ export function validate(tree: Tree, schema: Schema, name = "the configuration")
     return meant ? validate(tree, meant, name) : misfit(expected);
   }
   if (schema.enum !== undefined) {
-    const value = tree.kind === "scalar" ? String(tree.value) : "that";
+    const value = tree.kind === "scalar" ? String(tree.value) : `a ${tree.kind}`;
     if (schema.enum.includes(value)) return [];
     return misfit(`must be one of ${schema.enum.join(", ")}, not ${value}.${didYouMean(value, schema.enum)}`);
   }

@@ -38,6 +38,14 @@ export function readDestinations(words: readonly string[], outputFile: string | 
     const [first, second] = alone.map(({ format }) => format.name);
     throw new Misuse(`only one format fits on the output: write --format ${first} --format ${second}=<file>.`);
   }
+  const [first, second] = destinations.filter(
+    ({ file }) => file !== null && destinations.filter((other) => other.file === file).length > 1,
+  );
+  if (first && second) {
+    throw new Misuse(
+      `--format ${first.format.name} and --format ${second.format.name} cannot both go to ${first.file}.`,
+    );
+  }
   if (outputFile !== undefined && alone.length === 0) {
     throw new Misuse("--output-file has no format of its own: every --format names a file.");
   }
