@@ -5,6 +5,7 @@ import {
   appendItem,
   applyEdits,
   beforeEdits,
+  insertBefore,
   isAnchored,
   locate,
   Revision,
@@ -199,6 +200,21 @@ describe("edits: more", () => {
       changed(text, file, (source) => wrapWord(source, at(source.parsed.root, [0]), "type", "bias", true));
     assert.equal(wrap("- ReLU # x\n", "m.yaml"), "- {type: ReLU, bias: true} # x\n");
     assert.equal(wrap('["ReLU"]', "m.json"), '[{"type": "ReLU", "bias": true}]');
+  });
+
+  it("an item is put before another, on a line of its own where the others have theirs", () => {
+    const insert = (text: string, file: string) =>
+      changed(text, file, (source) => {
+        const start = text.indexOf("b");
+        const quotes = file.endsWith("json") ? 1 : 0;
+        const place = locate(source.parsed.root, { start: start - quotes, end: start + 1 + quotes });
+        return insertBefore(source, place!, file.endsWith("json") ? { c: 1 } : "c");
+      });
+    assert.equal(insert("x:\n  - a\n  - b # b\n", "m.yaml"), "x:\n  - a\n  - c\n  - b # b\n");
+    assert.equal(insert("- a\r\n- b\r\n", "m.yaml"), "- a\r\n- c\r\n- b\r\n");
+    assert.equal(insert("[a, b]\n", "m.yaml"), "[a, c, b]\n");
+    assert.equal(insert("- - b\n", "m.yaml"), null);
+    assert.equal(insert('[\n\t"a",\n\t"b"\n]', "m.json"), '[\n\t"a",\n\t{"c": 1},\n\t"b"\n]');
   });
 
   it("an item is appended to brackets", () => {

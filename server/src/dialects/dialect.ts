@@ -59,6 +59,8 @@ export interface Writing {
   parameters?(layer: Tree): Tree | undefined;
   /** Where the value stands that a text such as `${width}` refers to; the tree itself where it refers to nothing; null: not in one place. */
   definition?(value: Tree, root: Tree): Tree | null;
+  /** A layer of an operator without parameters, as an item of the format's list of layers; absent: layers are no such list. */
+  layer?(op: string): Plain;
   /** What says the size of a model's input along an axis of its tensor. */
   size?(input: Place, axis: number, tensor: Tensor): Tree | undefined;
 }

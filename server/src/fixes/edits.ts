@@ -7,7 +7,17 @@ import type { Range } from "#shared/ops/finding.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import type { Analysis } from "../analysis.ts";
 import type { Change } from "../rules/rule.ts";
-import { appendItem, isAnchored, locate, remove, setKey, setValue, type TextEdit, wrapWord } from "../syntax/edit.ts";
+import {
+  appendItem,
+  insertBefore,
+  isAnchored,
+  locate,
+  remove,
+  setKey,
+  setValue,
+  type TextEdit,
+  wrapWord,
+} from "../syntax/edit.ts";
 import type { Tree } from "../syntax/tree.ts";
 import { withoutDirective } from "./suppress.ts";
 
@@ -70,6 +80,11 @@ function editsOfOne(change: Change, analysis: Analysis): Edits {
       if (comment) return withoutDirective(comment, change.at, analysis);
       const place = locate(root, change.at);
       return place && remove(analysis, place);
+    }
+    case "insert": {
+      const place = locate(root, change.before.origin.layer);
+      const layer = analysis.dialect.writing?.layer?.(change.op);
+      return place && layer !== undefined ? insertBefore(analysis, place, layer) : null;
     }
     case "resize": {
       const edits: TextEdit[] = [];

@@ -82,7 +82,7 @@ export class Prover {
       if (!edited || !(safe || unsafeToo)) continue;
       const { edits } = edited;
       const after = this.try(edits, diagnostic, texts, candidate.reveals);
-      if (after) yield { title: titleOf(candidate, diagnostic, this.analysis, after), edits, safe, after };
+      if (after) yield { title: titleOf(candidate, diagnostic, this.analysis, after, edits), edits, safe, after };
     }
   }
 
@@ -166,10 +166,16 @@ function isChecked(index: number, { graph, report }: Analysis): boolean {
 
 // ---- titles ----
 
-function titleOf(candidate: Candidate, { finding, layer }: Diagnostic, before: Analysis, after: Analysis): string {
+function titleOf(
+  candidate: Candidate,
+  { finding, layer }: Diagnostic,
+  before: Analysis,
+  after: Analysis,
+  edits: readonly TextEdit[],
+): string {
   const what = candidate.title ?? wordsOf(candidate.changes, finding.node, before);
   const node = finding.node ?? (layer === null ? null : before.graph.layers[layer]!.nodes.end - 1);
-  return `${what}${outputOf(node, before, after)}`;
+  return `${what}${outputOf(node, before, after, edits)}`;
 }
 
 /** `padding: 1, stride: 1 in conv2, input height and width 29`. */
@@ -186,6 +192,7 @@ function wordsOf(changes: readonly Change[], own: number | null, analysis: Analy
           ? said
           : `${said} in ${nameOf(node.id, { graph: analysis.graph, report: analysis.report, words })}`;
       }
+      if (change.kind === "insert") return `${words.op(change.op)} before it`;
       if (change.kind === "replace") return `change to ${change.value}`;
       if (change.kind === "remove") return `remove ${shownText(analysis.text.slice(change.at.start, change.at.end))}`;
       const tensor = change.input.attrs.tensor as Tensor;
@@ -216,10 +223,9 @@ function shownText(text: string): string {
 }
 
 /** ` → output 28×28`: the spatial sizes where only they are new, else the whole shape; "" where it is not known. */
-function outputOf(id: number | null, before: Analysis, after: Analysis): string {
+function outputOf(id: number | null, before: Analysis, after: Analysis, edits: readonly TextEdit[]): string {
   if (id === null) return "";
-  const isSame = after.graph.nodes.length === before.graph.nodes.length;
-  const now = isSame ? outputTensor(id, after) : null;
+  const now = outputTensor(sameNode(id, before, after, edits), after);
   if (!now?.dims.every(isKnown)) return "";
   const old = outputTensor(id, before);
   const axes = spatialAxes(now);
@@ -231,8 +237,17 @@ function outputOf(id: number | null, before: Analysis, after: Analysis): string 
   return ` → output ${after.dialect.words.shape(now)}`;
 }
 
+/** The node after edits; null where it is gone. */
+function sameNode(id: number, before: Analysis, after: Analysis, edits: readonly TextEdit[]): number | null {
+  if (after.graph.nodes.length === before.graph.nodes.length) return id;
+  const layer = ownerOf(before.graph, id);
+  const same = after.graph.layers.find(({ range }) => beforeEdits(range.start, edits) === layer?.range.start);
+  return layer && same ? same.nodes.first + id - layer.nodes.first : null;
+}
+
 /** What a node gives, or the layer that it is a part of. */
-function outputTensor(id: number, { graph, report }: Analysis): Tensor | null {
+function outputTensor(id: number | null, { graph, report }: Analysis): Tensor | null {
+  if (id === null) return null;
   const layer = ownerOf(graph, id);
   const ref = layer && isComposite(graph, layer) ? layer.outputs[0] : { node: id, output: 0 };
   return (ref && report.nodes[ref.node]?.outputs[ref.output]) ?? null;

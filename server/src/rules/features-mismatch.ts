@@ -72,9 +72,12 @@ export const featuresMismatch = defineRule({
   related: (context) => source(context, context.data.input),
 
   *fixes({ data, node, at }) {
-    const { actual, param } = data;
+    const { actual, param, written, input } = data;
+    const inner = input.dims.slice(input.layout.batched ? 1 : 0);
+    const wantsFlat = param === "in_features" && inner.length > 1 && product(inner) === written;
+    if (node && wantsFlat) yield { changes: [{ kind: "insert", before: node, op: "Flatten" }], safe: false };
     if (!node?.origin.params.has(param) || typeof actual !== "number") return;
     const index = at.kind === "param" ? at.index : undefined;
-    yield { changes: [setting(node, param, actual, index)], safe: true };
+    yield { changes: [setting(node, param, actual, index)], safe: !wantsFlat };
   },
 });

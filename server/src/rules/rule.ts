@@ -36,6 +36,8 @@ export type Change =
   | { readonly kind: "replace"; readonly at: Range; readonly value: string | number; readonly last?: true }
   /** Takes out the entry or item whose key or value stands there, or the directive of a comment. */
   | { readonly kind: "remove"; readonly at: Range }
+  /** Puts a layer of an operator without parameters before the layer of a node. */
+  | { readonly kind: "insert"; readonly before: Node; readonly op: string }
   /** Another size for axes of a model's input. */
   | { readonly kind: "resize"; readonly input: Node; readonly sizes: ReadonlyMap<number, number> };
 

@@ -196,6 +196,21 @@ export function appendItem(source: Source, list: Tree, value: Plain): readonly T
   return inside(last.range, list.range) ? insertion(last.range.end, `, ${written}`) : null;
 }
 
+/** Puts an item before one of a list, on a line of its own where the others have theirs. */
+export function insertBefore(source: Source, { tree, parent }: Place, value: Plain): readonly TextEdit[] | null {
+  const { text, parsed } = source;
+  const { start } = tree.range;
+  if (parent?.tree.kind !== "list") return null;
+  const written = writePlain(value, text, parsed.language);
+  const line = startOfLine(text, start);
+  const lead = text.slice(line, start);
+  if (text[parent.tree.range.start] !== "[") {
+    return /^[ \t]*-[ \t]+$/.test(lead) ? insertion(line, `${lead}${written}${lineEndOf(text)}`) : null;
+  }
+  const isOwnLine = lead.trim() === "";
+  return insertion(start, isOwnLine ? `${written},${lineEndOf(text)}${lead}` : `${written}, `);
+}
+
 function insertion(at: number, newText: string): readonly TextEdit[] {
   return [{ range: { start: at, end: at }, newText }];
 }

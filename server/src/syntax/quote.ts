@@ -13,7 +13,7 @@ export function writePlain(value: Plain, text: string, language: Parsed["languag
     const bare = language === "yaml" && PLAIN_WORD.test(value) && resolveScalar(value) === value;
     return bare ? value : JSON.stringify(value);
   }
-  const comma = language === "json" && !/[,:] /.test(text) ? "," : ", ";
+  const comma = language === "json" && !/[,:]\s/.test(text) ? "," : ", ";
   if (Array.isArray(value)) return `[${value.map(write).join(comma)}]`;
   if (typeof value === "object" && value !== null) {
     const entries = Object.entries(value as { readonly [key: string]: Plain });

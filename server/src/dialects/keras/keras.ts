@@ -49,6 +49,7 @@ export const keras: Dialect = {
   lower,
   writing: {
     parameters: (layer) => get(layer, "config"),
+    layer: (op) => ({ class_name: words.op(op), config: { name: op.toLowerCase() } }),
     size: ({ parent }, axis) => declaredSize(get(parent?.tree, "config"), axis),
   },
   vocabulary: () => Object.keys(bindings),

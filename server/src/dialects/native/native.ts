@@ -28,6 +28,7 @@ export const native: Dialect = {
   lower,
   writing: {
     definition,
+    layer: (op) => op,
     size: ({ tree }, axis, { layout }) =>
       tree.kind === "list" ? tree.items[layout.batched ? axis - 1 : axis] : undefined,
   },

@@ -23,6 +23,9 @@ export const torch: Dialect = {
   sniff: (text) => text.includes("_target_") && SEQUENTIAL.test(text),
   matches: (root) => root.kind !== "scalar",
   lower,
-  writing: { definition: (tree, root) => new References(root).follow(tree) },
+  writing: {
+    definition: (tree, root) => new References(root).follow(tree),
+    layer: (op) => ({ _target_: `torch.nn.${op}` }),
+  },
   vocabulary: () => moduleNames.map((name) => `torch.nn.${name}`),
 };
