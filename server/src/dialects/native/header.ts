@@ -11,7 +11,7 @@ import type { Context } from "../dialect.ts";
 import { wishOf } from "../directive.ts";
 import { type Env, isAbsent, readVars, resolve } from "./values.ts";
 
-const MODEL_KEYS = [
+export const MODEL_KEYS: readonly string[] = [
   "cnn",
   "name",
   "input",

@@ -3,13 +3,24 @@
  * of layers, with names, blocks, repeats and variables.
  */
 import { operators } from "#shared/ops/index.ts";
-import { entryOf, get } from "../../syntax/tree.ts";
+import { get, type Tree } from "../../syntax/tree.ts";
 import { type Dialect, shapeText, type Words } from "../dialect.ts";
+import { MODEL_KEYS } from "./header.ts";
 import { lower } from "./lower.ts";
 import { definition } from "./values.ts";
 
 const FILE_NAME = /\.cnn\.(ya?ml|json)$/i;
-const MARK = /(^|[{,\n\r\uFEFF])\s*["']?cnn["']?\s*:/;
+const MARK = /(^|[{,\n\r\uFEFF])\s*["']?cnn["']?\s*:\s*1\b/;
+
+/** `cnn: 1`, alone or beside another key of the format: elsewhere the same may be a count of something. */
+function isMarked(root: Tree): boolean {
+  const mark = get(root, "cnn");
+  if (root.kind !== "map" || mark?.kind !== "scalar" || mark.value !== 1) return false;
+  return (
+    root.entries.length === 1 ||
+    root.entries.some(({ key }) => key.value !== "cnn" && MODEL_KEYS.includes(String(key.value)))
+  );
+}
 
 export const nativeWords: Words = {
   param: (_op, name) => name,
@@ -23,8 +34,7 @@ export const native: Dialect = {
   words: nativeWords,
   sniff: (text, path) => FILE_NAME.test(path) || (text.includes("cnn") && MARK.test(text)),
   claims: (path) => FILE_NAME.test(path),
-  matches: (root, path) =>
-    FILE_NAME.test(path) || (entryOf(root, "cnn") !== undefined && get(root, "cnn")?.kind === "scalar"),
+  matches: (root, path) => FILE_NAME.test(path) || isMarked(root),
   lower,
   writing: {
     definition,
