@@ -5,14 +5,16 @@
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { load } from "js-yaml";
+import { parseTree } from "jsonc-parser";
 import { parse as parseWithYaml } from "yaml";
 import { analyse } from "#server/analysis.ts";
 import { problems } from "#server/features/diagnostics.ts";
 import { inlayHints } from "#server/features/inlayHints.ts";
+import { parse } from "#server/syntax/parse.ts";
 import { readSettings } from "#shared/settings.ts";
 import { measureFiles, measureLines } from "./files.ts";
 import { median, race } from "./measure.ts";
-import { foreignJson, nativeModel } from "./models.ts";
+import { foreignJson, kerasModel, nativeModel, yoloModel } from "./models.ts";
 import { startToHints } from "./server.ts";
 
 /** The built server; this file is bundled into dist/ itself. */
@@ -24,8 +26,8 @@ const PATH = "model.cnn.yaml";
 const { settings } = readSettings({});
 
 /** Everything an editor shows after a keystroke. */
-function check(text: string): number {
-  const analysis = analyse(text, PATH);
+function check(text: string, path = PATH): number {
+  const analysis = analyse(text, path);
   if (!analysis) throw new Error("the text is no model");
   const hints = inlayHints(analysis, settings.hints, { start: 0, end: text.length });
   return hints.length + problems(analysis, settings.rules).length;
@@ -53,6 +55,39 @@ row("medians, contestants in turns; Node " + process.version, "measured", "goal"
   const path = "data.json";
   if (analyse(text, path)) throw new Error("the document passes for a model");
   row("1 MB of JSON: decide that it is no model", ms(race({ decide: () => analyse(text, path) }).decide), "≤ 0.2 ms");
+}
+
+{
+  const text = kerasModel(2 << 20);
+  const layers = analyse(text, "model.json")!.graph.layers.length;
+  const times = race({
+    hints: () => check(text, "model.json"),
+    parse: () => JSON.parse(text),
+    tree: () => parse(text, "model.json"),
+  });
+  const { located } = race({ located: () => parseTree(text) });
+  row(`2 MB of Keras JSON, ${layers.toLocaleString("en")} layers: text to hints`, ms(times.hints));
+  row(
+    "  against JSON.parse and ConvLint's located tree",
+    `${(times.hints / (times.parse + times.tree)).toFixed(2)} ×`,
+    "≤ 3 ×",
+  );
+  row(
+    "  against JSON.parse and jsonc-parser's parseTree",
+    `${(times.hints / (times.parse + located)).toFixed(2)} ×`,
+    "≤ 3 ×",
+  );
+  row("  JSON.parse alone; the tree alone", `${ms(times.parse)}; ${ms(times.tree)}`);
+}
+
+{
+  const text = yoloModel();
+  const rows = text.match(/^ {2}- \[/gm)!.length;
+  row(
+    `YOLO file of ${rows} rows: text to hints`,
+    ms(race({ hints: () => check(text, "yolo11x.yaml") }).hints),
+    "≤ 10 ms",
+  );
 }
 
 {
