@@ -189,7 +189,7 @@ function facts(cost: Cost, field: readonly Field[] | null): string {
 
 /** `18.4 KiB`; symbolic sizes as a count of bytes. */
 function bytes(dim: Dim): string {
-  if (typeof dim !== "number") return isKnown(dim) ? `${dim} bytes` : "?";
+  if (typeof dim !== "number") return isKnown(dim) ? `${dim} bytes` : String(dim);
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let value = dim;
   let unit = 0;

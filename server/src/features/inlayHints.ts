@@ -7,7 +7,7 @@
 import type { Layer } from "#shared/graph/graph.ts";
 import type { Range } from "#shared/ops/finding.ts";
 import type { HintSettings } from "#shared/settings.ts";
-import { isKnown } from "#shared/shape/dim.ts";
+import { type Dim, isKnown } from "#shared/shape/dim.ts";
 import { equation, shortForm } from "#shared/shape/formula.ts";
 import { axisName, type Tensor } from "#shared/shape/tensor.ts";
 import type { Analysis } from "../analysis.ts";
@@ -90,7 +90,8 @@ function labels(analysis: Analysis, layer: Layer, settings: HintSettings): [Hint
   }
   if (settings.parameters) {
     const { params } = costOf(analysis, layer.nodes.first, layer.nodes.end);
-    if (params !== 0 && isKnown(params)) found.push(["parameters", `${shortCount(params)} params`]);
+    if (params !== 0 && (isKnown(params) || params.isTooLarge))
+      found.push(["parameters", `${shortCount(params)} params`]);
   }
   const field = settings.receptiveField ? outputField(analysis, layer) : null;
   if (field && field.length > 0) found.push(["receptiveField", `sees ${fieldText(field)}`]);
@@ -99,7 +100,8 @@ function labels(analysis: Analysis, layer: Layer, settings: HintSettings): [Hint
 
 /** A size of which nothing but the batch is known is no information. */
 function saysSomething({ dims, layout }: Tensor): boolean {
-  return dims.slice(layout.batched ? 1 : 0).some(isKnown) || dims.length <= (layout.batched ? 1 : 0);
+  const own = dims.slice(layout.batched ? 1 : 0);
+  return own.length === 0 || own.some((dim: Dim) => isKnown(dim) || dim.isTooLarge);
 }
 
 function isWhollyKnown(analysis: Analysis, layer: Layer): boolean {

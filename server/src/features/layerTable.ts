@@ -4,7 +4,7 @@
  */
 import type { Layer } from "#shared/graph/graph.ts";
 import { type Cost, totalCost } from "#shared/graph/infer.ts";
-import { type Dim, Expr } from "#shared/shape/dim.ts";
+import type { Dim } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
 import type { Field } from "#shared/shape/window.ts";
 import type { Analysis } from "../analysis.ts";
@@ -126,7 +126,7 @@ export function count(dim: Dim): string {
 
 /** A count in few characters, as hints show it: `156`, `62.0k`, `11.7M`. */
 export function shortCount(dim: Dim): string {
-  if (typeof dim !== "number") return dim instanceof Expr ? String(dim) : "?";
+  if (typeof dim !== "number") return String(dim);
   for (const [unit, size] of [
     ["T", 1e12],
     ["G", 1e9],

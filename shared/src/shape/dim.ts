@@ -16,8 +16,13 @@ export type Dim = number | Expr | Unknown;
 export class Unknown {
   /** @param why one clause for tooltips, e.g. "padding is not a number". */
   constructor(readonly why: string) {}
+  /** A number beyond 2^53 went into it; that is worth saying. */
+  get isTooLarge(): boolean {
+    return this.why === TOO_LARGE;
+  }
+
   toString(): string {
-    return "?";
+    return this.isTooLarge ? "too large" : "?";
   }
 }
 
