@@ -59,6 +59,37 @@ describe("convlint", () => {
       for (const line of [...bad.split("\n"), ...good.split("\n")]) ok(out.includes(line.trim()), line);
   });
 
+  it("rule --all prints every page; as JSON, everything for programs", async () => {
+    const { code, out } = await folder.convlint(["rule", "--all"]);
+    equal(code, 0);
+    for (const name of Object.keys(rules)) ok(out.includes(`# ${name} (`), name);
+    const json = await folder.convlint(["rule", "--all", "--format", "json"]);
+    const { version, rules: entries } = JSON.parse(json.out);
+    deepEqual([json.code, version], [0, 1]);
+    deepEqual(
+      entries.map(({ code }: { code: string }) => code),
+      Object.keys(rules),
+    );
+    for (const { summary, docs, url, examples } of entries) ok(summary && docs && url && examples.length > 0);
+    const budget = entries.find(({ code }: { code: string }) => code === "parameter-budget");
+    deepEqual([budget.optional, budget.severity, budget.options[0].name], [true, "warning", "model"]);
+    const one = JSON.parse((await folder.convlint(["rule", "cycle", "--format", "json"])).out);
+    deepEqual(one.rules, [entries.find(({ code }: { code: string }) => code === "cycle")]);
+  });
+
+  it("rule refuses what makes no sense", async () => {
+    for (const [args, said] of [
+      [["cycel"], /unknown rule cycel\. Did you mean cycle\?/],
+      [["--all", "cycle"], /--all takes no code/],
+      [["cycle", "syntax"], /one code at a time/],
+      [["--format", "xml"], /--format must be text or json, not xml/],
+    ] as const) {
+      const { code, err } = await folder.convlint(["rule", ...args]);
+      equal(code, 2);
+      match(err, said);
+    }
+  });
+
   it("server --stdio speaks LSP", async () => {
     const messages = [
       { jsonrpc: "2.0", id: 1, method: "initialize", params: { processId: null, rootUri: null, capabilities: {} } },
