@@ -78,7 +78,7 @@ function direct(core: Core, task: Task): WasmTensor {
     packDirect(weights, weight.data, geometry, at);
     packBias(biases, bias?.data ?? null, geometry);
   });
-  core.run(directKernel(geometry), { ...packed, ...addresses });
+  core.run(core.kernelFor(weight, geometry, directKernel), { ...packed, ...addresses });
   return y;
 }
 
@@ -97,7 +97,7 @@ function depthwise(core: Core, task: Task): WasmTensor {
     packDepthwise(weights, weight.data, geometry, taps);
     packBias(biases, bias?.data ?? null, { groups: 1, outputs: channels });
   });
-  const kernel = depthwiseKernel(geometry);
+  const kernel = core.kernelFor(weight, geometry, depthwiseKernel);
   if (!isWide) core.run(kernel, { ...packed, ...addresses });
   else {
     core.withScratch(4 * blocks.count, (start) => {

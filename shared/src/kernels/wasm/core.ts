@@ -6,7 +6,7 @@ import { EngineError, elementCount, type Values } from "../values.ts";
 import { assemble, FunctionWriter, f32x4 } from "./assembler.ts";
 import { Crew, type SharedKernel, type Threads } from "./crew.ts";
 import type { Tile } from "./direct.ts";
-import { type Kernel, MOST_ADDRESSES, moduleOf } from "./kernel.ts";
+import { type Kernel, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
 import type { Block, Memory } from "./memory.ts";
 import { type Packed, PackedWeights } from "./packed.ts";
@@ -40,6 +40,16 @@ function tileOf(fused: boolean): Tile {
   return fused ? { pixels: 3, vectors: 3, unroll: 1 } : { pixels: 4, vectors: 2, unroll: 1 };
 }
 
+/** Whether two plain objects hold the same. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  for (const name in left) if (!isSame(left[name], right[name])) return false;
+  for (const name in right) if (!(name in left)) return false;
+  return true;
+}
+
 function allFinite(data: Float32Array): boolean {
   // NaN and infinities times 0 are NaN, which stays in a sum.
   let [a, b, c, d] = [0, 0, 0, 0];
@@ -59,6 +69,13 @@ export interface CoreOptions {
   readonly exact: boolean;
   /** Null: the owner's alone. Others need a shared memory. */
   readonly threads: Threads | null;
+}
+
+/** The last kernel of a weight. */
+interface Remembered {
+  readonly geometry: object;
+  readonly make: unknown;
+  readonly kernel: Kernel;
 }
 
 /** A kernel that has been written and compiled. */
@@ -83,8 +100,13 @@ export class Core {
   codeBytes = 0;
   private readonly crew: Crew | null;
   private readonly live = new Set<WasmTensor>();
+  /** What has been made since the innermost `tidy` began. */
+  private made: WasmTensor[] | null = null;
   private readonly finite = new WeakMap<Values, boolean>();
+  /** By key, and by the kernel itself. */
   private readonly compiled = new Map<string, Compiled>();
+  private readonly ready = new WeakMap<Kernel, Compiled>();
+  private readonly lastKernels = new WeakMap<object, Remembered>();
 
   constructor(
     readonly memory: Memory,
@@ -114,6 +136,7 @@ export class Core {
   private keep(dims: readonly number[], block: Block, form: Form): WasmTensor {
     const made = new WasmTensor(dims, { block, form });
     this.live.add(made);
+    this.made?.push(made);
     return made;
   }
 
@@ -158,14 +181,19 @@ export class Core {
   }
 
   tidy(work: () => readonly WasmTensor[]): readonly WasmTensor[] {
-    const before = new Set(this.live);
-    let kept: ReadonlySet<WasmTensor> = new Set();
+    const outer = this.made;
+    const inner: WasmTensor[] = [];
+    this.made = inner;
+    let results: readonly WasmTensor[] = [];
     try {
-      const results = work();
-      kept = new Set(results);
+      results = work();
       return results;
     } finally {
-      for (const x of this.live) if (!before.has(x) && !kept.has(x)) this.release(x);
+      this.made = outer;
+      for (const x of inner) {
+        if (results.includes(x)) outer?.push(x);
+        else this.release(x);
+      }
     }
   }
 
@@ -237,8 +265,9 @@ export class Core {
   run<Name extends string>(kernel: Kernel<Name>, addresses: Readonly<Record<Name, number>>): void {
     const { call, shared } = this.compiledOf(kernel);
     this.trace?.(kernel);
-    const block = new Uint32Array(this.memory.wasm.buffer, ADDRESSES, MOST_ADDRESSES);
-    for (const [index, name] of kernel.addresses.entries()) block[index] = addresses[name];
+    const block = this.memory.integers;
+    const names = kernel.addresses;
+    for (let index = 0; index < names.length; index++) block[ADDRESSES / 4 + index] = addresses[names[index]!];
     const { units, work } = kernel;
     const step = Math.max(1, Math.floor(CALL / work));
     checkpoint(this.signal);
@@ -265,9 +294,27 @@ export class Core {
     }
   }
 
+  /**
+   * The kernel of a geometry. For each weight the last one is remembered, because the same layer mostly comes again with
+   * the same geometry, and telling that is quicker than cutting it into units anew.
+   */
+  kernelFor<G extends object, K extends Kernel<any>>(owner: object, geometry: G, make: (geometry: G) => K): K {
+    const last = this.lastKernels.get(owner);
+    if (last && last.make === make && isSame(last.geometry, geometry)) return last.kernel as K;
+    const kernel = make(geometry);
+    this.lastKernels.set(owner, { geometry, make, kernel });
+    return kernel;
+  }
+
   private compiledOf(kernel: Kernel): Compiled {
-    const known = this.compiled.get(kernel.key);
-    if (known) return known;
+    const ready = this.ready.get(kernel);
+    if (ready) return ready;
+    const made = this.compiled.get(kernel.key) ?? this.compile(kernel);
+    this.ready.set(kernel, made);
+    return made;
+  }
+
+  private compile(kernel: Kernel): Compiled {
     const { wasm, maximumPages, shared } = this.memory;
     const bytes = moduleOf(kernel, { maximumPages, shared });
     const module = new webAssembly.Module(bytes);

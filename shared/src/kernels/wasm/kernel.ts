@@ -26,6 +26,7 @@ export const MOST_ADDRESSES = 16;
 
 /** The module of a kernel: it exports `run`. */
 export function moduleOf(kernel: Kernel, memory: MemoryImport): Uint8Array<ArrayBuffer> {
+  if (kernel.addresses.length > MOST_ADDRESSES) throw new RangeError(`${kernel.addresses.length} addresses`);
   const f = new FunctionWriter("run", ["i32", "i32", "i32"]);
   const [block, first, end] = f.parameters as [Local, Local, Local];
   const addresses: Record<string, Local> = {};

@@ -29,6 +29,7 @@ function multiply(
   geometry: ReturnType<typeof productOf> & Pick<DirectGeometry, "activation">,
   addresses: Addresses,
   adds: boolean,
+  owner: object,
 ): void {
   const { channels, outputs } = geometry;
   const whole = rows < 2 * STRIP ? 0 : Math.floor(rows / STRIP);
@@ -36,7 +37,8 @@ function multiply(
     if (size[1] * size[2] === 0) return;
     const strides = (pixel: number): Strides => ({ pixel, row: STRIP * pixel, plane: 0, image: 0 });
     const [x, y] = [strides(channels), strides(outputs)];
-    core.run(directKernel({ ...geometry, size, x, y, add: adds ? y : null }), {
+    const kernel = core.kernelFor(owner, { ...geometry, size, x, y, add: adds ? y : null }, directKernel);
+    core.run(kernel, {
       ...addresses,
       x: addresses.x + 4 * first * channels,
       y: addresses.y + 4 * first * outputs,
@@ -66,7 +68,7 @@ export function linear(core: Core, x: WasmTensor, parts: Linear<WasmTensor>): Wa
     packBias(biases, bias?.data ?? null, geometry);
   });
   const addresses = { ...packed, x: from.address, y: core.asRows(y).address, add: added?.address ?? 0 };
-  multiply(core, rows, geometry, addresses, added !== null);
+  multiply(core, rows, geometry, addresses, added !== null, weight);
   return y;
 }
 
@@ -96,7 +98,7 @@ export function matmul(core: Core, a: WasmTensor, b: WasmTensor): WasmTensor {
       }
       const to = core.asRows(y).address + 4 * product * rows * outputs;
       const addresses = { x: left.address + 4 * of * rows * inner, weight, bias, y: to, add: 0 };
-      multiply(core, rows, geometry, addresses, false);
+      multiply(core, rows, geometry, addresses, false, geometry);
     }
   });
   return y;

@@ -33,6 +33,7 @@ export class Memory {
   private readonly gaps: Gap[] = [];
   private end: number;
   private view: Float32Array = new Float32Array(0);
+  private whole: Uint32Array = new Uint32Array(0);
 
   /** @param limit bytes, at most 4 GiB, that the memory may grow to. */
   constructor(
@@ -56,6 +57,12 @@ export class Memory {
   get floats(): Float32Array {
     if (this.view.buffer !== this.wasm.buffer) this.view = new Float32Array(this.wasm.buffer);
     return this.view;
+  }
+
+  /** The same as whole numbers. */
+  get integers(): Uint32Array {
+    if (this.whole.buffer !== this.wasm.buffer) this.whole = new Uint32Array(this.wasm.buffer);
+    return this.whole;
   }
 
   /** The numbers of a part. */
