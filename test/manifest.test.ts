@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIG_NAMES } from "#server/config/config.ts";
+import { settingSchemas } from "#server/config/schema.ts";
 import { manifestConfiguration } from "#shared/settings.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -11,7 +12,10 @@ const manifest = JSON.parse(text("package.json"));
 
 describe("package.json", () => {
   it("contributes the settings of shared/src/settings.ts (`npx tsx scripts/manifest.ts` renews it)", () => {
-    assert.deepEqual(manifest.contributes.configuration, JSON.parse(JSON.stringify(manifestConfiguration())));
+    assert.deepEqual(
+      manifest.contributes.configuration,
+      JSON.parse(JSON.stringify(manifestConfiguration(settingSchemas()))),
+    );
   });
 
   it("contributes the very commands that the client registers", () => {

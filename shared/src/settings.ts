@@ -232,12 +232,15 @@ export function parseInput(value: unknown): readonly number[] | undefined {
   return sizes.every(Number.isSafeInteger) ? sizes : undefined;
 }
 
-/** The manifest's `contributes.configuration`. */
-export function manifestConfiguration(): object {
+/**
+ * The manifest's `contributes.configuration`.
+ * @param schemas further JSON Schema by key, of what only the server knows: its rules.
+ */
+export function manifestConfiguration(schemas: Readonly<Record<string, object>> = {}): object {
   const properties: Record<string, object> = {};
   for (const { key, type, default: byDefault, description, scope, schema } of settings) {
     const text = description.includes("`") ? { markdownDescription: description } : { description };
-    properties[key] = { type, default: byDefault, ...text, scope, ...schema };
+    properties[key] = { type, default: byDefault, ...text, scope, ...(schemas[key] ?? schema) };
   }
   return { title: "ConvLint", properties };
 }

@@ -48,6 +48,21 @@ describe("lsp: configuration", () => {
     }
   });
 
+  it("rules with options, and targets, from the editor and from the project over it", async () => {
+    const text =
+      "cnn: 1\ninput: [3, 33, 33]\nlayers:\n  - {type: MaxPool2d, kernel_size: 3, stride: 1, dilation: 2}\n  - {type: Conv2d, out_channels: 8, kernel_size: 1}\n";
+    const config = write("convlint.config.yaml", "{}\n");
+    const uri = write("net.cnn.yaml", text);
+    editor.settings = { targets: ["pytorch", "keras"], rules: { "parameter-budget": { model: 10 } } };
+    await editor.open(uri, text);
+    deepEqual(await found(uri), ["framework-disagreement 2", "parameter-budget 2"]);
+    write("convlint.config.yaml", "targets: [pytorch]\nrules: {parameter-budget: error}\n");
+    await editor.connection.sendNotification("workspace/didChangeWatchedFiles", {
+      changes: [{ uri: config, type: 2 }],
+    });
+    deepEqual(await found(uri), ["parameter-budget 1"]);
+  });
+
   it("is none of a document that is no file", async () => {
     write("convlint.config.yaml", "rules: {non-integer-size: off}\n");
     const text = MODEL.replace("cnn: 1", "cnn: 1\ninput: [1, 28, 28]");

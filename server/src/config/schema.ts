@@ -103,6 +103,12 @@ export const configSchema: Schema = {
   errorMessage: "must be a map of settings",
 };
 
+/** What the settings of VS Code say of rules: the very same, for `manifestConfiguration`. */
+export function settingSchemas(): Readonly<Record<string, object>> {
+  const { properties, additionalProperties } = ruleSettings;
+  return { "convlint.rules": { properties, additionalProperties } };
+}
+
 /** The schema as a file for editors. Ends with a line break. */
 export function schemaText(): string {
   const head = { $schema: "http://json-schema.org/draft-07/schema#", title: "ConvLint configuration" };
