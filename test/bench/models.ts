@@ -106,7 +106,7 @@ export function kerasModel(bytes: number): string {
   return JSON.stringify({ module: "keras", class_name: "Functional", config });
 }
 
-/** A YOLO model file of more rows, and of heavier modules, than any published one: four levels, twice up and down. */
+/** A YOLO model file of more rows, and of heavier modules, than most published ones: four levels, up and down. */
 export function yoloModel(): string {
   const rows: string[] = [];
   const add = (from: string, repeats: number, module: string, args: string) => {
@@ -117,29 +117,25 @@ export function yoloModel(): string {
   const levels: number[] = [];
   for (const width of [128, 256, 512, 768, 1024]) {
     add("-1", 1, "Conv", `${width}, 3, 2`);
-    levels.push(add("-1", 6, "C3k2", `${width}, True, 0.5, True`));
+    levels.push(add("-1", 2, "C3k2", `${width}, True`));
   }
   levels.push(add("-1", 1, "SPPF", "1024, 5"));
-  levels[4] = add("-1", 4, "C2PSA", "1024");
+  levels[4] = add("-1", 2, "C2PSA", "1024");
   const backbone = rows.splice(0).join("\n");
   const offset = levels[4]! + 1;
   const put = (from: string, repeats: number, module: string, args: string) =>
     add(from, repeats, module, args) + offset;
-  let maps = levels.slice(1, 5);
-  for (let pass = 0; pass < 2; pass++) {
-    const up = [...maps];
-    for (let level = 2; level >= 0; level--) {
-      put("-1", 1, "nn.Upsample", "None, 2, nearest");
-      put(`[-1, ${maps[level]}]`, 1, "Concat", "1");
-      up[level] = put("-1", 6, "C3k2", `${[256, 512, 768][level]}, True`);
-    }
-    const down = [...up];
-    for (let level = 1; level < 4; level++) {
-      put("-1", 1, "Conv", `${[256, 512, 768][level - 1]}, 3, 2`);
-      put(`[-1, ${up[level]}]`, 1, "Concat", "1");
-      down[level] = put("-1", 6, "C3k2", `${[256, 512, 768, 1024][level]}, True`);
-    }
-    maps = down;
+  const up = levels.slice(1, 5);
+  for (let level = 2; level >= 0; level--) {
+    put("-1", 1, "nn.Upsample", "None, 2, nearest");
+    put(`[-1, ${up[level]}]`, 1, "Concat", "1");
+    up[level] = put("-1", 2, "C3k2", `${[256, 512, 768][level]}, True`);
+  }
+  const maps = [...up];
+  for (let level = 1; level < 4; level++) {
+    put("-1", 1, "Conv", `${[256, 512, 768][level - 1]}, 3, 2`);
+    put(`[-1, ${up[level]}]`, 1, "Concat", "1");
+    maps[level] = put("-1", 2, "C3k2", `${[256, 512, 768, 1024][level]}, True`);
   }
   put(`[${maps.join(", ")}]`, 1, "Detect", "nc");
   return `nc: 80\nscales:\n  x: [1.00, 1.50, 512]\nbackbone:\n${backbone}\nhead:\n${rows.join("\n")}\n`;
