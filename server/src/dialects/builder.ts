@@ -108,8 +108,9 @@ export class GraphBuilder {
 
   /** A layer of the file, made of the nodes added since `first`. */
   addLayer(layer: Omit<Layer, "nodes"> & { readonly first: number }): void {
-    const { first, ...rest } = layer;
-    this.layers.push({ ...rest, nodes: { first, end: this.nodes.length } });
+    // Field by field: with a rest and a spread this takes a tenth of the analysis.
+    const { index, name, type, range, hintAt, first, outputs, depth } = layer;
+    this.layers.push({ index, name, type, range, hintAt, nodes: { first, end: this.nodes.length }, outputs, depth });
   }
 
   finish(model: Pick<Graph, "name" | "sample"> & { readonly outputs: readonly (Ref | null)[] }): Lowered {
