@@ -2,7 +2,7 @@
  * `npm run bench`: how fast ConvLint is, as ratios where a ratio says more than milliseconds. Prints, never fails: times on
  * a shared machine are no test.
  */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { load } from "js-yaml";
 import { parseTree } from "jsonc-parser";
@@ -15,12 +15,17 @@ import { readSettings } from "#shared/settings.ts";
 import { measureFiles, measureLines } from "./files.ts";
 import { median, race } from "./measure.ts";
 import { foreignJson, kerasModel, nativeModel, yoloModel } from "./models.ts";
+import { keystrokeToMaps, textToMaps } from "./preview.ts";
 import { startToHints } from "./server.ts";
 
 /** The built server; this file is bundled into dist/ itself. */
 const SERVER = fileURLToPath(new URL("./server.js", import.meta.url));
 
 const CLI = fileURLToPath(new URL("./cli.js", import.meta.url));
+
+const PREVIEW = fileURLToPath(new URL("./preview-worker.js", import.meta.url));
+
+const example = (name: string) => readFileSync(new URL(`../examples/${name}.cnn.yaml`, import.meta.url), "utf8");
 
 const PATH = "model.cnn.yaml";
 const { settings } = readSettings({});
@@ -134,4 +139,13 @@ row("server: minified bundle", `${(statSync(SERVER).size / 1000).toFixed(0)} kB`
   const { lines, parsing, checking } = measureLines(CLI);
   row("models of ten layers as lines, checked per second and core", `${Math.round((lines / checking) * 1000)}`);
   row("  against JSON.parse of the same lines", `${(checking / parsing).toFixed(2)} ×`);
+}
+
+{
+  row("preview, LeNet: keystroke to new maps", ms(await keystrokeToMaps(PREVIEW, example("lenet"))), "≤ 100 ms");
+  const { last, drawing, engine } = await textToMaps(PREVIEW, example("resnet50"));
+  row("preview, ResNet-50 at 224: text to all maps", ms(last));
+  row("  of it: drawing 25 million weights", ms(drawing));
+  row("  the engine alone, first run, without that", ms(engine));
+  row("  the preview without that against the engine", `${((last - drawing) / engine).toFixed(2)} ×`, "≤ 2 ×");
 }

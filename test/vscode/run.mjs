@@ -26,7 +26,7 @@ import { root } from "../../scripts/setup.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const out = join(here, ".out");
-const IMAGES = ["hints", "tooltip", "problems"];
+const IMAGES = ["hints", "tooltip", "problems", "preview"];
 
 /** A quiet window: no welcome, nothing that asks the network, nothing saved unasked. */
 const USER_SETTINGS = {

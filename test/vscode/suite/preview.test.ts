@@ -17,7 +17,7 @@ import { clickInWebview, dragInWebview, inWebview, needsScreen, picture, pressIn
 
 /** The grid's places, as client/preview/maps/grid.ts has them: space before the first map, and a map's size. */
 const EDGE = 12;
-const MAP = 88;
+const MAP = 112;
 
 /** Opens the preview of a file; resolves when the maps of its first layer are there. */
 async function preview(name: string): Promise<TextDocument> {
@@ -103,9 +103,15 @@ describe("the preview", function () {
     const [maps] = await byReference(document.getText(), ["0"]);
     const most = maps!.data.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
     const palette = paletteNamed("diverging");
+    await picture("preview");
+    await inWebview(
+      `{ const size = document.querySelector("[aria-label='Size of a map']"); size.value = "${MAP}"; size.dispatchEvent(new Event("input", { bubbles: true })); }`,
+    );
+    const at = (cell: number) => EDGE + ((cell + 0.5) * MAP) / 28;
+    const middle = 3 * stepOf(maps!.data[14 * 28 + 14]!, -most, most);
     await until(
-      () => pixel(".grid", EDGE + 44, EDGE + 44),
-      ([, , , opacity]) => opacity === 255,
+      () => pixel(".grid", at(14), at(14)),
+      ([red]) => Math.abs(red! - palette[middle]!) <= 2, // once the maps have their new size
     );
     for (const [y, x] of [
       [14, 14],
@@ -116,7 +122,6 @@ describe("the preview", function () {
     ] as const) {
       const value = maps!.data[y * 28 + x]!;
       const step = 3 * stepOf(value, -most, most);
-      const at = (cell: number) => EDGE + ((cell + 0.5) * MAP) / 28;
       const seen = await pixel(".grid", at(x), at(y));
       for (const [part, level] of [...palette.subarray(step, step + 3)].entries()) {
         assert.ok(
@@ -125,7 +130,6 @@ describe("the preview", function () {
         );
       }
     }
-    await picture("preview");
   });
 
   it("goes where the cursor is, and the cursor where the layer is", async function () {
