@@ -176,6 +176,10 @@ function differ(a: Grid, b: Grid): boolean {
 }
 
 function sameSpatial(a: Tensor, b: Tensor): boolean {
-  const [x, y] = [a, b].map((tensor) => spatialAxes(tensor).map((axis) => String(tensor.dims[axis])));
-  return x!.length > 0 && x!.join() === y!.join();
+  const [x, y] = [spatialAxes(a), spatialAxes(b)];
+  const isSame = (axis: number, place: number) => {
+    const [here, there] = [a.dims[axis]!, b.dims[y[place]!]!];
+    return here === there || (typeof here !== "number" && String(here) === String(there));
+  };
+  return x.length > 0 && x.length === y.length && x.every(isSame);
 }
