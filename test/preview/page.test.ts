@@ -6,7 +6,7 @@ import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SaxesParser } from "saxes";
-import { endsFor, type PaletteName, paletteNamed, stepOf } from "#shared/preview/palette.ts";
+import { endsFor, NAN_COLOUR, type PaletteName, paletteNamed, stepOf } from "#shared/preview/palette.ts";
 import { dist, ensureBuilt } from "../harness/build.ts";
 import { missing, PreviewBrowser, type ThemeName } from "./browser.ts";
 
@@ -643,6 +643,34 @@ describe("preview: the page", function () {
     await edit(text, 20);
     await until(page, "document.querySelector('h2').textContent === 'ReLU other'");
     equal(await bridge((b) => b.events.filter(({ kind }: Any) => kind === "crashed").length), 0);
+  });
+
+  it("shows what is no number: counted, in a colour of its own, in the window too", async () => {
+    const text = native("  - {type: Conv2d, out_channels: 1, kernel_size: 3, padding: 1}");
+    const { page, problems, value, diagram, focusLayer, ended, settle } = await preview(text);
+    await page.evaluate(() => {
+      const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 8, 8), }".padEnd(117) + "\n";
+      const bytes = new Uint8Array(10 + header.length + 4 * 64);
+      bytes.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length, 0]);
+      bytes.set(new TextEncoder().encode(header), 10);
+      new DataView(bytes.buffer).setFloat32(10 + header.length + 4 * (4 * 8 + 4), Number.NaN, true);
+      const file = { name: "nan.npy", bytes: bytes.buffer };
+      (globalThis as Any).bridge.tell({ kind: "sampleFile", input: null, file });
+    });
+    await ended(2);
+    await settle();
+    const conv = diagram.nodes[1].id;
+    ok(Number.isNaN((await value(conv, { plane: 0, z: 0, y: 3, x: 5 })).value));
+    await until(page, "document.querySelector('.figures .alarming')?.textContent === 'NaN9'");
+    await focusLayer(conv);
+    await page.click("#tab-window");
+    await until(page, "document.querySelector('.window .sum').textContent.includes('= NaN')");
+    await settle();
+    const output = await page.locator(".window .panel canvas").nth(1).boundingBox();
+    const cell = output.width / 8;
+    deepEqual(await pixelAt(page, ".window .panel:nth-child(2) canvas", 3.5 * cell, 3.5 * cell), [...NAN_COLOUR]);
+    await page.screenshot({ path: `${shots}preview-nan.png` });
+    deepEqual(problems, []);
   });
 
   it("an empty or foreign text is told, and a model that comes later is shown", async () => {
