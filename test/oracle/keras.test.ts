@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type Analysis, analyse } from "#server/analysis.ts";
 import type { Layer } from "#shared/graph/graph.ts";
+import { layerOutputs } from "#shared/graph/infer.ts";
 import { readRecords } from "./torch-model.ts";
 
 type Shape = readonly (number | null)[];
@@ -25,6 +26,13 @@ interface ModelRecord {
   readonly model: object;
   readonly fail: { readonly layer: string } | null;
   readonly layers: readonly { name: string; cls: string; output: Shape; params: number }[] | null;
+}
+
+/** A model of layers that are in no random model, with every output of each. */
+interface OtherRecord {
+  readonly id: string;
+  readonly model: object;
+  readonly layers: readonly { name: string; cls: string; outputs: Shape[]; params: number }[];
 }
 
 const data = (name: string) => new URL(`data/keras/${name}.jsonl.gz`, import.meta.url);
@@ -110,6 +118,32 @@ describe("oracle: Keras models", () => {
           assert.equal(ours.get(name), `${JSON.stringify(output)} ${params}`, `${id}: ${name}`);
         }
       }
+    });
+  }
+});
+
+/** All outputs of a layer, and its weights, in the words of `OtherRecord`. */
+function allSaid({ report }: Analysis, layer: Layer) {
+  const outputs = layerOutputs(layer, report).map(
+    (output) => output?.dims.map((size) => (typeof size === "number" ? size : null)) ?? null,
+  );
+  const nodes = report.nodes.slice(layer.nodes.first, layer.nodes.end);
+  return { outputs, params: nodes.reduce((sum, { cost }) => sum + Number(cost.params) + Number(cost.buffers), 0) };
+}
+
+describe("oracle: other Keras layers, and functions between layers", () => {
+  for (const { id, model, layers } of readRecords<OtherRecord>(data("others"))) {
+    it(id, () => {
+      const analysis = analyse(JSON.stringify(model), "model.json");
+      assert.ok(analysis);
+      const said = analysis.diagnostics.filter(({ severity, code }) => severity === "error" || code === "opaque-layer");
+      assert.deepEqual(
+        said.map(({ message }) => message),
+        [],
+      );
+      const own = analysis.graph.layers.filter(({ depth }) => depth === 0);
+      const ours = new Map(own.map((layer) => [layer.name, allSaid(analysis, layer)]));
+      for (const { name, outputs, params } of layers) assert.deepEqual(ours.get(name), { outputs, params }, name);
     });
   }
 });
