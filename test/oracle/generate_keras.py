@@ -90,8 +90,6 @@ query, value = keras.Input((10, 16), name="query"), keras.Input((12, 16), name="
 record("attention heads", [query, value], L.MultiHeadAttention(4, 8)(query, value))
 wide = L.MultiHeadAttention(4, 8, value_dim=6, output_shape=20)
 record("attention keywords", [query, value], wide(query=query, value=value, key=value))
-# On one sequence: Keras 3.15 says the scores of two to be square, and computes others.
-record("attention scores", query, L.MultiHeadAttention(2, 4)(query, query, return_attention_scores=True))
 record("attention plain", [query, value], L.Attention(use_scale=True)([query, value]))
 record("attention additive", [query, value], L.AdditiveAttention()([query, value]))
 
