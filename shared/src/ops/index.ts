@@ -16,6 +16,7 @@ import { poolingOps } from "./pooling.ts";
 import { reduceOps } from "./reduce.ts";
 import { reshapeOps } from "./reshape.ts";
 import { resizeOps } from "./resize.ts";
+import { sliceOps } from "./slice.ts";
 import { transposedOps } from "./transposed.ts";
 
 /** By canonical name. `Input` is among them but no file names it. */
@@ -28,6 +29,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...normOps,
     ...reduceOps,
     ...reshapeOps,
+    ...sliceOps,
     ...adaptiveOps,
     ...attentionOps,
     ...convolutionOps,

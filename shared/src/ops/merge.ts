@@ -10,7 +10,7 @@ import { atInput, atParam, type Report, SILENT } from "./finding.ts";
 import { reshaped } from "./image.ts";
 import { type Arity, defineOp, type Inference, type Operator } from "./op.ts";
 import { absent, bool, int, optional, perAxis, required } from "./param.ts";
-import { axisOrChannels } from "./reshape.ts";
+import { axisOrChannels } from "./slice.ts";
 
 const MANY: Arity = { least: 2, most: Number.POSITIVE_INFINITY };
 const PAIR: Arity = { least: 2, most: 2 };

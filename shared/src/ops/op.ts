@@ -42,6 +42,9 @@ export interface Inference {
   readonly assumed?: Assumption;
 }
 
+/** Where attributes are broken even the rank of the output may be open; then nothing after it is checked. */
+export const NOTHING: Inference = { outputs: [] };
+
 /** One execution of an operator: what it was inferred from, every size a number, and the values. */
 export interface Execution<A> {
   readonly attrs: A;
