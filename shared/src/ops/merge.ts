@@ -14,8 +14,6 @@ import { axisOrChannels } from "./slice.ts";
 
 const MANY: Arity = { least: 2, most: Number.POSITIVE_INFINITY };
 const PAIR: Arity = { least: 2, most: 2 };
-const NOTHING: Inference = { outputs: [] };
-
 /** What is known of a size that two tensors share: a number before a symbolic size before an unknown one. */
 function shared(a: Dim, b: Dim): Dim {
   if (typeof a === "number") return a;

@@ -3,7 +3,7 @@ import { withDims } from "../shape/tensor.ts";
 import { axisOf, countedAxis, withAxes } from "./axis.ts";
 import { AT_LAYER, atParam } from "./finding.ts";
 import { reshaped } from "./image.ts";
-import { defineOp, type Inference, NOTHING, type Operator } from "./op.ts";
+import { defineOp, NOTHING, type Operator } from "./op.ts";
 import { absent, int, listOf, optional, type ParamType, Refusal, required } from "./param.ts";
 
 const flatten = defineOp({
