@@ -8,7 +8,7 @@ import { type Tensor, tensor } from "../shape/tensor.ts";
 import { axisOf, countedAxis, withAxes } from "./axis.ts";
 import { atInput, atParam, type Report, SILENT } from "./finding.ts";
 import { reshaped } from "./image.ts";
-import { type Arity, defineOp, type Inference, type Operator } from "./op.ts";
+import { type Arity, defineOp, NOTHING, type Operator } from "./op.ts";
 import { absent, bool, int, optional, perAxis, required } from "./param.ts";
 import { axisOrChannels } from "./slice.ts";
 
