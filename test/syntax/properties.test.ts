@@ -234,7 +234,14 @@ describe("every text", () => {
       fc.property(fc.string({ unit, maxLength: 60 }), fc.constantFrom("a.yaml", "a.json"), (text, path) => {
         assertInside(text, parse(text, path));
       }),
-      { numRuns: 3000 },
+      {
+        numRuns: 3000,
+        examples: [
+          ["\uFEFF%{", "a.yaml"],
+          [":\r:", "a.yaml"],
+          ["?\n?\n", "a.yaml"],
+        ],
+      },
     );
   });
 

@@ -224,7 +224,7 @@ export class TreeBuilder {
     const first = firstOf(top, key.value);
     if (first) {
       const message = `the key ${String(key.value)} stands twice in this map, and the last one counts; remove one of them`;
-      this.problem("duplicate-key", key.range, message, first);
+      this.problem("duplicate-key", placeOfKey(key, value), message, first);
     }
     top.entries!.push({ key, value });
     top.keys?.set(key.value, first ?? key.range);
@@ -243,6 +243,13 @@ export class TreeBuilder {
     top.merges ??= [];
     top.merges.push({ before: top.entries!.length, sources: maps });
   }
+}
+
+/** Where a key is seen: an absent one has no text, so its entry, or the `?` before it, stands for it. */
+function placeOfKey({ range }: ScalarTree, value: Tree): Range {
+  if (range.end > range.start) return range;
+  const { start } = range;
+  return value.range.end > start ? { start, end: value.range.end } : { start: Math.max(start - 1, 0), end: start };
 }
 
 /** Where a key stands first in an open map. Few keys are compared one by one: most layers have a handful. */

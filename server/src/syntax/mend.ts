@@ -105,7 +105,8 @@ function mendProperty(copy: Mended, { reason, at }: Refused): boolean {
 function mendDirective(copy: Mended, { reason, at }: Refused): boolean {
   if (!/directive/.test(reason)) return false;
   const { text } = copy;
-  const line = startOfLine(text, at);
+  // The first line begins after the byte-order mark: before it, a mark would be text of the document.
+  const line = Math.max(startOfLine(text, at), text.startsWith("\uFEFF") ? 1 : 0);
   if (/directives end mark/.test(reason)) {
     copy.tell(narrow(text, at, at + 1), "a line --- is missing after the % lines; add it");
     copy.insert([line], "---\n");
