@@ -263,3 +263,166 @@ describe("engine: elementwise kernels", () => {
     );
   });
 });
+
+/** Dims of two to five axes. */
+const anyDims = fc.oneof(imageDims, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 2 }));
+
+/** Some dims, and an axis of theirs. */
+const withAxis = anyDims.chain((dims) => fc.tuple(fc.constant(dims), fc.nat(dims.length - 1)));
+
+describe("engine: moving kernels", () => {
+  it("constant padding, that cuts off too", () => {
+    const amounts = fc.array(fc.integer({ min: -1, max: 3 }), { minLength: 5, maxLength: 5 });
+    const values = fc.constantFrom(0, 0, -1.5, Number.NEGATIVE_INFINITY);
+    fc.assert(
+      fc.property(anyDims, amounts, amounts, values, form, fc.integer(), (dims, before, after, value, form, seed) => {
+        const kept = (amount: number[]) => dims.map((size, axis) => Math.max(amount[axis]!, size > 2 ? -1 : 0));
+        const padding = { before: kept(before), after: kept(after), fill: { kind: "constant", value } } as const;
+        assertSame([randomValues(dims, randomOf(seed))], [form], (backend, [x]) => backend.pad(x, padding), 0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("padding by what is there", () => {
+    const kinds = fc.constantFrom("reflect" as const, "replicate" as const, "circular" as const);
+    const cells = fc.array(fc.nat(3), { minLength: 5, maxLength: 5 });
+    fc.assert(
+      fc.property(imageDims, kinds, cells, cells, form, fc.integer(), (dims, kind, before, after, form, seed) => {
+        const most = (amount: number[]) => dims.map((n, axis) => (axis < 2 ? 0 : Math.min(amount[axis]!, n - 1)));
+        const padding = { before: most(before), after: most(after), fill: { kind } };
+        assertSame([randomValues(dims, randomOf(seed))], [form], (backend, [x]) => backend.pad(x, padding), 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("permutations", () => {
+    const cases = anyDims.chain((dims) => {
+      const axes = dims.map((_, axis) => axis);
+      return fc.tuple(fc.constant(dims), fc.shuffledSubarray(axes, { minLength: axes.length }));
+    });
+    fc.assert(
+      fc.property(cases, form, fc.integer(), ([dims, order], form, seed) => {
+        assertSame([randomValues(dims, randomOf(seed))], [form], (backend, [x]) => backend.permute(x, order), 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("slices, backwards too", () => {
+    const cases = withAxis.chain(([dims, axis]) =>
+      fc.tuple(fc.constant(dims), fc.constant(axis), fc.nat(dims[axis]! - 1), fc.constantFrom(1, 1, 2, 3, -1, -2)),
+    );
+    fc.assert(
+      fc.property(cases, fc.nat(8), form, fc.integer(), ([dims, axis, start, step], wanted, form, seed) => {
+        const most = Math.floor((step > 0 ? dims[axis]! - 1 - start : start) / Math.abs(step)) + 1;
+        const length = Math.min(wanted + 1, most);
+        const compute: Compute = (backend, [x]) => backend.slice(x, axis, start, length, step);
+        assertSame([randomValues(dims, randomOf(seed))], [form], compute, 0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("concatenations", () => {
+    const lengths = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(withAxis, lengths, form, form, fc.integer(), ([dims, axis], lengths, one, other, seed) => {
+        const random = randomOf(seed);
+        const inputs = lengths.map((length) => randomValues(dims.with(axis, length), random));
+        assertSame(inputs, [one, other], (backend, xs) => backend.concat(xs, axis), 0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("weighted cells along an axis", () => {
+    const cases = withAxis.chain(([dims, axis]) => {
+      const output = fc.integer({ min: 1, max: 12 });
+      return fc.tuple(fc.constant(dims), fc.constant(axis), output, fc.integer({ min: 1, max: 5 }));
+    });
+    fc.assert(
+      fc.property(cases, form, fc.integer(), ([dims, axis, output, count], form, seed) => {
+        const random = randomOf(seed);
+        const weights = Float64Array.from(randomValues([output * count], random).data);
+        const places = randomValues([output * count], random).data;
+        const indices = Int32Array.from(places, (value) => Math.floor(Math.abs(value) * 1e4) % dims[axis]!);
+        // An output has at least one tap; of the others, some are missing.
+        for (let at = 0; at < indices.length; at++) if (at % count > 0 && places[at]! > 1) indices[at] = -1;
+        const taps = { output, count, indices, weights };
+        assertSame([randomValues(dims, random)], [form], (backend, [x]) => backend.resample(x, axis, taps));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("engine: reducing kernels", () => {
+  /** Some dims, and one or more axes of theirs. */
+  const withAxes = anyDims.chain((dims) => {
+    const axes = dims.map((_, axis) => axis);
+    return fc.tuple(fc.constant(dims), fc.subarray(axes, { minLength: 1 }));
+  });
+
+  it("sums, means, the greatest and the least", () => {
+    const kinds = fc.constantFrom("sum" as const, "mean" as const, "max" as const, "min" as const);
+    fc.assert(
+      fc.property(withAxes, kinds, form, fc.integer(), ([dims, axes], kind, form, seed) => {
+        const values = randomValues(dims, randomOf(seed));
+        // Of numbers that cancel out, nothing but their rounding may be left.
+        const adds = kind === "sum" || kind === "mean";
+        const input = adds ? { ...values, data: values.data.map(Math.abs) } : values;
+        assertSame([input], [form], (backend, [x]) => backend.reduce(kind, x, axes));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("softmax and its logarithm, of numbers far apart too", () => {
+    fc.assert(
+      fc.property(
+        withAxis,
+        fc.boolean(),
+        fc.constantFrom(1, 30, 300),
+        form,
+        fc.integer(),
+        (at, log, far, form, seed) => {
+          const [dims, axis] = at;
+          const values = randomValues(dims, randomOf(seed));
+          const input = { ...values, data: values.data.map((value) => value * far) };
+          assertSame([input], [form], (backend, [x]) => backend.softmax(x, axis, log));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("normalisation, with and without the mean", () => {
+    fc.assert(
+      fc.property(withAxes, fc.boolean(), form, fc.integer(), ([dims, axes], centred, form, seed) => {
+        const compute: Compute = (backend, [x]) => backend.normalize(x, axes, 1e-3, centred);
+        assertSame([randomValues(dims, randomOf(seed))], [form], compute, 3e-5);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("NaN and infinities come out as from the reference", () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (const dims of [
+        [2, 3],
+        [1, 5, 4, 3],
+      ]) {
+        const input = randomValues(dims, randomOf(5));
+        input.data[4] = value;
+        for (const axis of dims.keys()) {
+          for (const kind of ["sum", "mean", "max", "min"] as const) {
+            assertSame([input], ["rows", "pixels"], (backend, [x]) => backend.reduce(kind, x, [axis]));
+          }
+          assertSame([input], ["rows", "pixels"], (backend, [x]) => backend.softmax(x, axis, false));
+        }
+      }
+    }
+  });
+});

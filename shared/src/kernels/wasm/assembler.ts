@@ -164,6 +164,8 @@ export const i32x4 = {
   add: (a: Operand, b: Operand): Code => instruction(simd(174), a, b),
   sub: (a: Operand, b: Operand): Code => instruction(simd(177), a, b),
   shiftLeft: (a: Operand, count: number): Code => instruction(simd(171), a, count),
+  /** Unsigned. */
+  shiftRight: (a: Operand, count: number): Code => instruction(simd(173), a, count),
   /** Of floats, towards zero; what does not fit saturates, NaN is 0. */
   fromFloats: (a: Operand): Code => instruction(simd(248), a),
   toFloats: (a: Operand): Code => instruction(simd(250), a),

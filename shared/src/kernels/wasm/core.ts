@@ -158,6 +158,11 @@ export class Core {
     return block;
   }
 
+  /** Writes the zeros around an image anew. */
+  clearMargin({ storage: { block, form } }: WasmTensor): void {
+    if (form.kind === "pixels") clearMargin(this.memory.floats, block.address / 4, form);
+  }
+
   /** A tensor of other dims over the same numbers, which are in rows. */
   share(x: WasmTensor, dims: readonly number[]): WasmTensor {
     return this.keep(dims, this.memory.hold(this.asRows(x).block), { kind: "rows" });
@@ -284,14 +289,11 @@ export class Core {
   }
 
   /** Has integers in memory while something runs: tables that kernels read. `work` gets their address. */
-  withIntegers(numbers: readonly number[], work: (address: number) => void): void {
-    const block = this.memory.allocate(4 * numbers.length);
-    try {
-      new Int32Array(this.memory.wasm.buffer, block.address, numbers.length).set(numbers);
-      work(block.address);
-    } finally {
-      this.memory.release(block);
-    }
+  withIntegers<T>(numbers: ArrayLike<number>, work: (address: number) => T): T {
+    return this.withScratch(4 * numbers.length, (address) => {
+      new Int32Array(this.memory.wasm.buffer, address, numbers.length).set(numbers);
+      return work(address);
+    });
   }
 
   /**

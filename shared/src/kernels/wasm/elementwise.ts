@@ -19,15 +19,18 @@ import { type Pixels, padded, size3, type WasmTensor } from "./tensor.ts";
 /** Computes on one vector of every input; what is left in the first is the result. */
 export type Body = (vectors: readonly Local[]) => void;
 
-interface Walk {
+export interface Walk {
   /** Outermost first; the last one is the innermost axis. */
   readonly sizes: readonly number[];
-  /** Of every input, then of the output: floats between neighbours along each axis. Innermost 1, or 0 where broadcast. */
+  /**
+   * Of every input, then of the output: floats between neighbours along each axis; 0 where an input is broadcast. The
+   * output's innermost is 1.
+   */
   readonly strides: readonly (readonly number[])[];
 }
 
 /** Leaves out axes of one position, and joins neighbours where every tensor goes on from one to the next. */
-function joined({ sizes, strides }: Walk): Walk {
+export function joined({ sizes, strides }: Walk): Walk {
   let kept: Walk = { sizes: [], strides: strides.map(() => []) };
   for (const [axis, size] of sizes.entries()) {
     if (size === 1) continue;
@@ -54,14 +57,23 @@ const PIECE = 4096;
 const UNROLL = 4;
 
 /** The first `lanes` floats at an address, zeros behind them. Nothing else is read. */
-function loadLanes(address: Operand, lanes: number, offset: number): Operand {
+export function loadLanes(address: Operand, lanes: number, offset: number): Operand {
   if (lanes === 4) return v128.load(address, offset);
   if (lanes === 1) return v128.loadOne(address, offset);
   const two = v128.loadTwo(address, offset);
   return lanes === 2 ? two : v128.loadLane(address, two, 2, offset + 8);
 }
 
-function walkKernel(name: string, walk: Walk, body: (f: FunctionWriter) => Body): Kernel {
+/** Numbers that lie apart, one after the other into the lanes. */
+function gatherLanes(address: Local, lanes: number, first: number, stride: number): Operand {
+  const at = (lane: number) => i32.add(address, 4 * stride * (first + lane));
+  let vector: Operand = v128.loadOne(at(0));
+  for (let lane = 1; lane < lanes; lane++) vector = v128.loadLane(at(lane), vector, lane);
+  return vector;
+}
+
+/** The kernel that walks over tensors; a name stands for what `body` does. */
+export function walkKernel(name: string, walk: Walk, body: (f: FunctionWriter) => Body): Kernel {
   const { sizes, strides } = walk;
   const inner = sizes.at(-1)!;
   const pieces = Math.ceil(inner / PIECE);
@@ -89,8 +101,10 @@ function walkKernel(name: string, walk: Walk, body: (f: FunctionWriter) => Body)
       const to = at.at(-1)!;
       const step = (vector: number, lanes: number) => {
         for (const [tensor, each] of inputs.entries()) {
-          const isOne = each.at(-1) === 0;
-          f.set(vectors[tensor]!, isOne ? v128.splat(at[tensor]!) : loadLanes(at[tensor]!, lanes, 16 * vector));
+          const [address, stride] = [at[tensor]!, each.at(-1)!];
+          if (stride === 0) f.set(vectors[tensor]!, v128.splat(address));
+          else if (stride === 1) f.set(vectors[tensor]!, loadLanes(address, lanes, 16 * vector));
+          else f.set(vectors[tensor]!, gatherLanes(address, lanes, 4 * vector, stride));
         }
         apply(vectors);
         f.storeVector(to, vectors[0]!, 16 * vector, lanes);

@@ -125,3 +125,15 @@ export function normalBelow(s: Scratch, argument: Operand): Code {
   const half = s.keep(f32x4.mul(f32x4.mul(f32x4.mul(gauss, t), polynomial(t, ERFC)), number(0.5)));
   return v128.select(half, f32x4.sub(number(1), half), f32x4.lt(x, number(0)));
 }
+
+/** ln(x) for x ≥ 1 that is finite, NaN where x is: the exponent times ln 2, and the logarithm of what is in [1, 2). */
+export function log(s: Scratch, argument: Operand): Code {
+  const x = s.keep(argument);
+  const exponent = f32x4.sub(i32x4.toFloats(i32x4.shiftRight(x, 23)), number(127));
+  const mantissa = v128.or(v128.and(x, i32x4.splat(0x007fffff)), i32x4.splat(0x3f800000));
+  const root = f32x4.div(f32x4.sub(mantissa, number(1)), f32x4.add(mantissa, number(1)));
+  const [whole, t] = [s.keep(exponent), s.keep(root)];
+  const odd = polynomial(f32x4.mul(t, t), [1, 1 / 3, 1 / 5, 1 / 7, 1 / 9, 1 / 11, 1 / 13, 1 / 15]);
+  const value = f32x4.add(f32x4.mul(whole, number(Math.LN2)), f32x4.mul(f32x4.add(t, t), odd));
+  return v128.select(value, x, f32x4.eq(x, x));
+}

@@ -24,7 +24,7 @@ import type {
   Taps,
   TransposedConvolution,
 } from "../backend.ts";
-import { convolutionDims, linearDims, matmulDims, transposedDims } from "../check.ts";
+import { convolutionDims, linearDims, matmulDims, paddedDims, transposedDims } from "../check.ts";
 import { Reference } from "../reference/reference.ts";
 import { EngineError, elementCount, type Values } from "../values.ts";
 import { fuses } from "./activation.ts";
@@ -34,7 +34,10 @@ import type { Threads } from "./crew.ts";
 import { binary, scaleShift, unary } from "./elementwise.ts";
 import { linear, matmul } from "./linear.ts";
 import { Memory } from "./memory.ts";
+import { concat, pad, permute, slice } from "./movement.ts";
 import { adaptivePool, canPool, pool } from "./pooling.ts";
+import { normalize, reduce, softmax } from "./reduction.ts";
+import { resample } from "./resampling.ts";
 import type { WasmTensor } from "./tensor.ts";
 import { convolveTransposed } from "./transposed.ts";
 
@@ -221,14 +224,17 @@ export class WasmBackend implements Backend<WasmTensor> {
   }
 
   normalize(x: WasmTensor, axes: readonly number[], epsilon: number, centred: boolean): WasmTensor {
+    if (!x.dims.includes(0)) return normalize(this.core, x, axes, epsilon, centred);
     return this.viaReference([x], (reference, [from]) => reference.normalize(from!, axes, epsilon, centred));
   }
 
   softmax(x: WasmTensor, axis: number, log: boolean): WasmTensor {
+    if (!x.dims.includes(0)) return softmax(this.core, x, axis, log);
     return this.viaReference([x], (reference, [from]) => reference.softmax(from!, axis, log));
   }
 
   reduce(kind: Reduction, x: WasmTensor, axes: readonly number[]): WasmTensor {
+    if (!x.dims.includes(0)) return reduce(this.core, kind, x, axes);
     return this.viaReference([x], (reference, [from]) => reference.reduce(kind, from!, axes));
   }
 
@@ -237,10 +243,13 @@ export class WasmBackend implements Backend<WasmTensor> {
   }
 
   resample(x: WasmTensor, axis: number, taps: Taps): WasmTensor {
+    if (!x.dims.includes(0) && taps.output > 0) return resample(this.core, x, axis, taps);
     return this.viaReference([x], (reference, [from]) => reference.resample(from!, axis, taps));
   }
 
   pad(x: WasmTensor, padding: Padding): WasmTensor {
+    if (!x.dims.includes(0) && !paddedDims(x.dims, padding).some((size) => size <= 0))
+      return pad(this.core, x, padding);
     return this.viaReference([x], (reference, [from]) => reference.pad(from!, padding));
   }
 
@@ -253,15 +262,15 @@ export class WasmBackend implements Backend<WasmTensor> {
   }
 
   permute(x: WasmTensor, order: readonly number[]): WasmTensor {
-    return this.viaReference([x], (reference, [from]) => reference.permute(from!, order));
+    return permute(this.core, x, order);
   }
 
   slice(x: WasmTensor, axis: number, start: number, length: number, step: number): WasmTensor {
-    return this.viaReference([x], (reference, [from]) => reference.slice(from!, axis, start, length, step));
+    return slice(this.core, x, axis, start, length, step);
   }
 
   concat(xs: readonly WasmTensor[], axis: number): WasmTensor {
-    return this.viaReference(xs, (reference, all) => reference.concat(all, axis));
+    return concat(this.core, xs, axis);
   }
 
   lookup(x: WasmTensor, table: Values): WasmTensor {
