@@ -24,8 +24,8 @@ export const QUICK: Effort = { rounds: 5, mostRounds: 12, batch: 12, warm: 250 }
 export interface Timing {
   /** Milliseconds of one run. */
   readonly ms: number;
-  /** How often as fast as the base: the median of the rounds' ratios. */
-  readonly ratio: number;
+  /** How often as fast as the base: the median of the rounds' ratios. Absent where the base did not run. */
+  readonly ratio?: number;
 }
 
 interface Batch {
@@ -96,6 +96,7 @@ export async function race(peers: readonly Peer[], mode: Mode, base: Peer | unde
         return other ? [{ ratio: other.ms / batch.ms, delay: other.delay + batch.delay }] : [];
       });
       const ms = median(cleanest(all, effort).map((batch) => batch.ms));
+      if (ratios.length === 0) return [peer, { ms }];
       return [peer, { ms, ratio: median(cleanest(ratios, effort).map(({ ratio }) => ratio)) }];
     }),
   );

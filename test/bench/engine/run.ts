@@ -147,7 +147,7 @@ function printLayer(result: Result, mode: Mode, peers: readonly Peer[], peak: nu
 function ratiosOver(results: readonly Result[], mode: Mode, id: string, ours = "convlint@1"): number[] {
   return results.flatMap(({ times }) => {
     const [other, own] = [times[mode][id], times[mode][ours]];
-    return other && own ? [id === "ort-web@1" ? own.ratio : other.ms / own.ms] : [];
+    return other && own ? [(id === "ort-web@1" ? own.ratio : undefined) ?? other.ms / own.ms] : [];
   });
 }
 
@@ -176,7 +176,7 @@ function printNetwork(result: Result, peers: readonly Peer[]): void {
   }
   const { whole } = result.times;
   const [one, two] = [whole["convlint@1"], whole["convlint@2"]];
-  if (one && whole["ort-web@1"]) {
+  if (one?.ratio !== undefined) {
     print(`  over ort-web@1: ${one.ratio.toFixed(2)} ×, goal ${NETWORK_GOALS[result.name]}`);
   }
   if (one) print(`  first run: ${(result.first["convlint@1"]! / one.ms).toFixed(1)} × the steady time, goal 3`);
