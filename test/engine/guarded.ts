@@ -13,6 +13,8 @@ const ZONE = 4096;
  */
 class GuardedMemory extends Memory {
   private readonly outer = new Map<Block, Block>();
+  /** Parts with their zones that are reserved for a recorded run. */
+  private readonly claimed = new Set<Block>();
 
   override allocate(bytes: number): Block {
     const outer = super.allocate(bytes + 2 * ZONE);
@@ -23,7 +25,17 @@ class GuardedMemory extends Memory {
     return inner;
   }
 
+  override claim(address: number, bytes: number): Block | null {
+    const block = super.claim(address, bytes);
+    if (block) this.claimed.add(block);
+    return block;
+  }
+
   override release(block: Block): void {
+    if (this.claimed.delete(block)) {
+      super.release(block);
+      return;
+    }
     block.holders--;
     if (block.holders > 0) return;
     this.check(block);

@@ -9,7 +9,14 @@
  * progress and lets other tasks in between, and stops by leaving the loop. Within a step the backend polls the signal.
  * However a run ends, every tensor it made has been released.
  */
-import { type Backend, checkpoint, type Epilogue, type Resident, type Signal } from "../kernels/backend.ts";
+import {
+  type Backend,
+  checkpoint,
+  type Epilogue,
+  type Recording,
+  type Resident,
+  type Signal,
+} from "../kernels/backend.ts";
 import { EngineError, type Values } from "../kernels/values.ts";
 import { inputOp } from "../ops/input.ts";
 import type { AffineValues, Execution, WeightSpec } from "../ops/op.ts";
@@ -63,11 +70,19 @@ export const LARGEST_RUN = 2 ** 32;
 /** Plans that a network remembers: whoever runs it over and over wants the same outputs. */
 const REMEMBERED_PLANS = 16;
 
+/** How a plan was last run to its end. */
+interface Finish {
+  readonly backend: Backend;
+  /** Null where it was not recorded. */
+  readonly recording: Recording | null;
+}
+
 /** A graph with its weights, ready to run as often as wanted. */
 export class Network {
   private readonly computed = new Map<string, Values>();
   private readonly plans = new Map<string, Plan>();
   private readonly checked = new WeakSet<Plan>();
+  private readonly finished = new WeakMap<Plan, Finish>();
 
   /** @param sized from `bindSizes`. */
   constructor(
@@ -91,6 +106,16 @@ export class Network {
       }
     }
     this.checked.add(plan);
+  }
+
+  /** How a backend last ran a plan to its end; null: it never did. */
+  finishOf(plan: Plan, backend: Backend): Finish | null {
+    const finish = this.finished.get(plan);
+    return finish?.backend === backend ? finish : null;
+  }
+
+  finishedAs(plan: Plan, finish: Finish): void {
+    this.finished.set(plan, finish);
   }
 
   /** The plan of a run that finds some nodes' outputs ready. */
@@ -215,6 +240,8 @@ export class Run implements Finished, Iterable<StepDone> {
   private readonly done = new Map<string, Values>();
   private readonly held = new Map<string, Resident>();
   private readonly left: ReadonlyMap<number, number>;
+  /** What this run repeats. */
+  private recording: Recording | null = null;
 
   constructor(
     readonly network: Network,
@@ -249,19 +276,39 @@ export class Run implements Finished, Iterable<StepDone> {
 
   *[Symbol.iterator](): Generator<StepDone, void, undefined> {
     const { backend, signal = null } = this.options;
+    const { network, plan } = this;
+    const before = network.finishOf(plan, backend);
+    this.recording = before?.recording ?? null;
+    // What runs a second time may well run a third time: only then is it worth the memory to record it.
+    const recorder = before && !this.recording ? backend.record?.() : undefined;
     try {
-      for (const [index, step] of this.plan.steps.entries()) {
+      for (const [index, step] of plan.steps.entries()) {
         backend.signal = signal;
         checkpoint(signal);
-        this.compute(step);
-        const values = step.wanted.map((ref) => ({ ref, values: this.read(ref) }));
-        for (const ref of step.releases) this.drop(keyOf(ref));
+        const compute = () => this.compute(step);
+        const values = this.replay(index) ?? (recorder ? recorder.step(compute) : compute());
         yield { step, index: index + 1, values };
       }
+      if (!this.recording) network.finishedAs(plan, { backend, recording: recorder?.finish() ?? null });
     } finally {
       for (const key of [...this.held.keys()]) this.drop(key);
       backend.signal = null;
     }
+  }
+
+  /** Does a step as it was recorded, if it was. */
+  private replay(index: number): StepDone["values"] | null {
+    const { recording } = this;
+    if (!recording) return null;
+    const { steps } = this.plan;
+    const step = steps[index]!;
+    const node = step.nodes.at(-1)!;
+    const read = this.located(node, () => recording.replay(this, index, step.given ? this.valuesGiven(node) : []));
+    if (read) return step.wanted.map((ref, at) => ({ ref, values: this.keep(ref, read[at]!) }));
+    // It is of no use any more. What it has done so far was not in this run's hands, so it is computed after all.
+    this.recording = null;
+    for (const earlier of steps.slice(0, index)) this.compute(earlier);
+    return null;
   }
 
   private checkInput(node: Node): void {
@@ -277,10 +324,11 @@ export class Run implements Finished, Iterable<StepDone> {
     }
   }
 
-  private read(ref: Ref): Values {
-    const values = this.options.backend.read(this.held.get(keyOf(ref))!);
-    this.done.set(keyOf(ref), values);
-    return values;
+  /** Keeps what was asked for; the first answer stays where a step is done twice. */
+  private keep(ref: Ref, values: Values): Values {
+    const kept = this.done.get(keyOf(ref)) ?? values;
+    this.done.set(keyOf(ref), kept);
+    return kept;
   }
 
   /** Gives one output back. */
@@ -291,12 +339,26 @@ export class Run implements Finished, Iterable<StepDone> {
     if (resident && ![...this.held.values()].includes(resident)) this.options.backend.release(resident);
   }
 
-  private compute(step: Step): void {
+  /** Does a step. @returns what of it was asked for. */
+  private compute(step: Step): StepDone["values"] {
+    const { backend } = this.options;
     const node = step.nodes.at(-1)!;
-    try {
-      const outputs = step.given ? this.enterGiven(node) : this.execute(step);
+    this.located(node, () => {
+      const outputs = step.given ? this.valuesGiven(node).map((values) => backend.enter(values)) : this.execute(step);
       for (const [output, resident] of outputs.entries()) this.held.set(keyOf({ node, output }), resident);
       for (const [output, resident] of outputs.entries()) this.checkOutput({ node, output }, resident);
+    });
+    const values = step.wanted.map((ref) => {
+      return { ref, values: this.keep(ref, backend.read(this.held.get(keyOf(ref))!)) };
+    });
+    for (const ref of step.releases) this.drop(keyOf(ref));
+    return values;
+  }
+
+  /** Lets errors say at which node they happened. */
+  private located<T>(node: number, work: () => T): T {
+    try {
+      return work();
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       const { scope } = this.network.sized.graph.nodes[node]!;
@@ -305,14 +367,13 @@ export class Run implements Finished, Iterable<StepDone> {
     }
   }
 
-  private enterGiven(node: number): readonly Resident[] {
-    const { backend, previous } = this.options;
+  /** The outputs of a node that are at hand: an input of the network, or what an earlier run left behind. */
+  private valuesGiven(node: number): readonly Values[] {
+    const { previous } = this.options;
     const then = this.left.get(node);
-    if (previous && then !== undefined) {
-      const outputs = this.network.sized.report.nodes[node]!.outputs;
-      return outputs.map((_, output) => backend.enter(previous.activations.get(keyOf({ node: then, output }))!));
-    }
-    return [backend.enter(this.inputs.get(node)!)];
+    if (!previous || then === undefined) return [this.inputs.get(node)!];
+    const { outputs } = this.network.sized.report.nodes[node]!;
+    return outputs.map((_, output) => previous.activations.get(keyOf({ node: then, output }))!);
   }
 
   private checkOutput(ref: Ref, { dims }: Resident): void {

@@ -167,10 +167,32 @@ export interface Blocks {
   readonly axes: readonly [Placement, Placement];
 }
 
+/** What a backend did in a run of a network, ready to be done again with other inputs. */
+export interface Recording {
+  /**
+   * Does a step again. Steps come in order, from the first one on.
+   * @param owner whose run it is; a run that another one has overtaken cannot go on.
+   * @param given what enters in this step, in the order in which it was recorded.
+   * @returns what the step read; null where the recording is of no use (any longer) and the run must do without.
+   * @throws EngineError `cancelled`.
+   */
+  replay(owner: object, step: number, given: readonly Values[]): readonly Values[] | null;
+}
+
+/** Listens to a run. */
+export interface Recorder {
+  /** Records all that the backend does in `work` as the next step. */
+  step<T>(work: () => T): T;
+  /** After the last step, when every tensor is released. Null where the run cannot be done again as it was. */
+  finish(): Recording | null;
+}
+
 export interface Backend<R extends Resident = Resident> {
   readonly name: string;
   /** Set by whoever runs a network; kernels poll it between tiles and throw EngineError `cancelled`. */
   signal: Signal | null;
+  /** Starts to record a run, where the backend gains by that. */
+  record?(): Recorder;
 
   /** Takes a copy. @throws EngineError where it does not fit. */
   enter(values: Values): R;

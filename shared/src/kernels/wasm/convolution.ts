@@ -173,7 +173,7 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   const isSound = core.withScratch(64 + perTile * block, (flag) => {
     const v = flag + 64;
     const products = v + 4 * cells ** 2 * block * padded(channels);
-    core.memory.part(flag, 1).fill(0);
+    core.fill(flag, 1, 0);
     for (let first = 0; first < count; first += block) {
       const noBias = packed.bias + 4 * padded(outputs);
       core.run(winogradInput(geometry), { x: addresses.x, v, first, count });
@@ -181,7 +181,7 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
       const { y: to, add } = addresses;
       core.run(winogradOutput(geometry), { m: products, bias: packed.bias, y: to, add, first, count, flag });
     }
-    return core.memory.part(flag, 1)[0] === 0;
+    return core.isZero(flag);
   });
   if (isSound) return y;
   core.release(y);

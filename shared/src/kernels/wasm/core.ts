@@ -1,7 +1,7 @@
 /**
  * What every family of kernels works with: memory, tensors in it, and kernels that are written once and run in pieces.
  */
-import { checkpoint, type Signal } from "../backend.ts";
+import { checkpoint, type Recording, type Signal } from "../backend.ts";
 import { EngineError, elementCount, type Values } from "../values.ts";
 import { assemble, FunctionWriter, f32x4 } from "./assembler.ts";
 import { Crew, type SharedKernel, type Threads } from "./crew.ts";
@@ -10,8 +10,19 @@ import { type Kernel, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
 import type { Block, Memory } from "./memory.ts";
 import { type Packed, PackedWeights } from "./packed.ts";
+import { type Action, Diverged, MemoryRecorder, MemoryRecording } from "./recording.ts";
 import { type Export, webAssembly } from "./runtime.ts";
-import { clearMargin, covers, type Form, type Margin, NO_MARGIN, type Pixels, pixelsOf, WasmTensor } from "./tensor.ts";
+import {
+  clearMargin,
+  covers,
+  type Form,
+  hasMargin,
+  type Margin,
+  NO_MARGIN,
+  type Pixels,
+  pixelsOf,
+  WasmTensor,
+} from "./tensor.ts";
 
 /** Work that one call into a kernel does at most, in operations: well below a millisecond. */
 const CALL = 2 ** 24;
@@ -99,6 +110,9 @@ export class Core {
   /** Bytes of memory that hold modules, for other threads to find. */
   codeBytes = 0;
   private readonly crew: Crew | null;
+  private recorder: MemoryRecorder | null = null;
+  /** The last recorded run. One is enough for whoever runs a network over and over, and no more memory is tied up. */
+  private recording: MemoryRecording | null = null;
   private readonly live = new Set<WasmTensor>();
   /** What has been made since the innermost `tidy` began. */
   private made: WasmTensor[] | null = null;
@@ -115,12 +129,79 @@ export class Core {
     this.exact = exact;
     this.crew = threads && new Crew(memory.wasm, threads);
     this.threads = threads?.count ?? 1;
-    this.packed = new PackedWeights(this.memory);
+    this.packed = new PackedWeights(this.memory, () => this.forgetRecording());
     this.tile = tileOf(this.fused);
+    memory.makeRoom = () => this.forgetRecording();
+  }
+
+  // Recording
+
+  /** Starts to record a run. */
+  record(): MemoryRecorder {
+    const attach = (recorder: MemoryRecorder | null) => {
+      this.recorder = recorder;
+      this.memory.onAllocate = recorder && ((block) => recorder.allocated(block));
+    };
+    return new MemoryRecorder(attach, (recorder) => this.keepRecording(recorder));
+  }
+
+  private keepRecording(recorder: MemoryRecorder): Recording | null {
+    this.forgetRecording();
+    const reserved = recorder.reserve(this.memory);
+    this.recording = reserved && new MemoryRecording(this.memory, recorder.steps, reserved);
+    return this.recording;
+  }
+
+  /** Gives the memory of the recorded run back; whether there was one. */
+  forgetRecording(): boolean {
+    const known = this.recording;
+    known?.release();
+    this.recording = null;
+    return known !== null;
+  }
+
+  /** Bytes that the recorded run holds. */
+  get recordedBytes(): number {
+    return this.recording?.bytes ?? 0;
+  }
+
+  /** Whatever is done to tensors in memory is done here: now, and again with the run that is being recorded. */
+  private perform(action: Action): void {
+    action();
+    this.recorder?.did(action);
+  }
+
+  /** To be told by whoever changes memory in a way that is no action: packs weights, or computes outside. */
+  unrecorded(): void {
+    this.recorder?.spoil();
+  }
+
+  /** Writes numbers, floats or integers, that are the same in every run. */
+  write(address: number, numbers: Float32Array | Int32Array): void {
+    this.perform(() => {
+      const view = numbers instanceof Float32Array ? this.memory.floats : this.memory.integers;
+      view.set(numbers, address / 4);
+    });
+  }
+
+  /** Writes one number over and over. */
+  fill(address: number, count: number, value: number): void {
+    this.perform(() => this.memory.part(address, count).fill(value));
+  }
+
+  /** Whether an integer in memory is 0. A recorded run is of no use where that comes out otherwise than it did. */
+  isZero(address: number): boolean {
+    const look = () => this.memory.integers[address / 4] === 0;
+    const expected = look();
+    this.recorder?.did(() => {
+      if (look() !== expected) throw new Diverged();
+    });
+    return expected;
   }
 
   /** The packed numbers, for writing. */
   viewsOf({ weight, bias }: Packed, counts: { readonly weight: number; readonly bias: number }) {
+    this.unrecorded();
     return { weights: this.memory.part(weight, counts.weight), biases: this.memory.part(bias, counts.bias) };
   }
 
@@ -154,13 +235,17 @@ export class Core {
 
   private allocatePixels(form: Pixels): Block {
     const block = this.memory.allocate(4 * elementCount([form.count], this.memory.limit));
-    clearMargin(this.memory.floats, block.address / 4, form);
+    this.clearMarginOf(block, form);
     return block;
+  }
+
+  private clearMarginOf({ address }: Block, form: Pixels): void {
+    if (hasMargin(form)) this.perform(() => clearMargin(this.memory.floats, address / 4, form));
   }
 
   /** Writes the zeros around an image anew. */
   clearMargin({ storage: { block, form } }: WasmTensor): void {
-    if (form.kind === "pixels") clearMargin(this.memory.floats, block.address / 4, form);
+    if (form.kind === "pixels") this.clearMarginOf(block, form);
   }
 
   /** A tensor of other dims over the same numbers, which are in rows. */
@@ -168,15 +253,29 @@ export class Core {
     return this.keep(dims, this.memory.hold(this.asRows(x).block), { kind: "rows" });
   }
 
-  enter({ dims, data }: Values): WasmTensor {
+  /** Numbers that are the same in every run of a network. */
+  constant({ dims, data }: Values): WasmTensor {
     const made = this.rows(dims);
-    this.memory.part(made.storage.block.address, data.length).set(data);
+    this.write(made.storage.block.address, data);
+    return made;
+  }
+
+  /** Numbers from outside. Outermost they are a network's inputs: a recorded run takes others in their place. */
+  enter(values: Values): WasmTensor {
+    if (this.made) return this.constant(values);
+    const { dims, data } = values;
+    const made = this.rows(dims);
+    const { address } = made.storage.block;
+    this.memory.part(address, data.length).set(data);
+    this.recorder?.given({ address, dims, count: data.length });
     return made;
   }
 
   read(x: WasmTensor): Values {
-    const { address } = this.asRows(x).block;
-    return { dims: x.dims, data: this.memory.part(address, elementCount(x.dims)).slice() };
+    const { address } = this.asRows(x);
+    const count = elementCount(x.dims);
+    this.recorder?.read({ address, dims: x.dims, count });
+    return { dims: x.dims, data: this.memory.part(address, count).slice() };
   }
 
   release(x: WasmTensor): void {
@@ -268,11 +367,15 @@ export class Core {
 
   /** Runs all units of a kernel. @throws EngineError `cancelled`. */
   run<Name extends string>(kernel: Kernel<Name>, addresses: Readonly<Record<Name, number>>): void {
-    const { call, shared } = this.compiledOf(kernel);
+    const compiled = this.compiledOf(kernel);
+    const places = kernel.addresses.map((name) => addresses[name]);
+    this.perform(() => this.launch(kernel, compiled, places));
+  }
+
+  private launch(kernel: Kernel, { call, shared }: Compiled, places: readonly number[]): void {
     this.trace?.(kernel);
     const block = this.memory.integers;
-    const names = kernel.addresses;
-    for (let index = 0; index < names.length; index++) block[ADDRESSES / 4 + index] = addresses[names[index]!];
+    for (let index = 0; index < places.length; index++) block[ADDRESSES / 4 + index] = places[index]!;
     const { units, work } = kernel;
     const step = Math.max(1, Math.floor(CALL / work));
     checkpoint(this.signal);
@@ -291,7 +394,7 @@ export class Core {
   /** Has integers in memory while something runs: tables that kernels read. `work` gets their address. */
   withIntegers<T>(numbers: ArrayLike<number>, work: (address: number) => T): T {
     return this.withScratch(4 * numbers.length, (address) => {
-      new Int32Array(this.memory.wasm.buffer, address, numbers.length).set(numbers);
+      this.write(address, Int32Array.from(numbers));
       return work(address);
     });
   }
@@ -317,6 +420,7 @@ export class Core {
   }
 
   private compile(kernel: Kernel): Compiled {
+    this.unrecorded();
     const { wasm, maximumPages, shared } = this.memory;
     const bytes = moduleOf(kernel, { maximumPages, shared });
     const module = new webAssembly.Module(bytes);

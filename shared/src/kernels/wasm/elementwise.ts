@@ -225,7 +225,7 @@ export function scaleShift(core: Core, x: WasmTensor, along: ScaleShift): WasmTe
   const { mean, scale, shift, activation = null } = along;
   for (const values of [mean, scale, shift]) if (values) sameDims(values.dims, [x.dims[along.axis]!]);
   const dims = x.dims.map((size, axis) => (axis === along.axis ? size : 1));
-  const entered = [mean, scale, shift].map((values) => values && core.enter({ dims, data: values.data }));
+  const entered = [mean, scale, shift].map((values) => values && core.constant({ dims, data: values.data }));
   const inputs = [x, ...entered.filter((each) => each !== undefined)];
   const has = entered.map((each) => Number(each !== undefined)).join("");
   const result = elementwise(core, `scale ${has} ${JSON.stringify(activation)}`, inputs, (f) => {

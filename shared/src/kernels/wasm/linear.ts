@@ -82,6 +82,7 @@ export function matmul(core: Core, a: WasmTensor, b: WasmTensor): WasmTensor {
   const geometry = { ...productOf(core, rows, inner, outputs), activation: null };
   const counts = directWeights(geometry);
   // The right matrices are packed as weights are, one after the other, in the same place.
+  core.unrecorded();
   core.withScratch(4 * (counts.weight + counts.bias), (weight) => {
     const bias = weight + 4 * counts.weight;
     const [weights, biases] = [core.memory.part(weight, counts.weight), core.memory.part(bias, counts.bias)];

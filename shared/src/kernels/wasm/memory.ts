@@ -30,6 +30,10 @@ export class Memory {
   readonly wasm: WasmMemory;
   /** Bytes that are handed out. */
   used = 0;
+  /** Told of every part that is handed out. */
+  onAllocate: ((block: Block) => void) | null = null;
+  /** Gives back what can be done without, where memory ends; false: there is nothing left of that kind. */
+  makeRoom: (() => boolean) | null = null;
   private readonly gaps: Gap[] = [];
   private end: number;
   private view: Float32Array = new Float32Array(0);
@@ -75,25 +79,54 @@ export class Memory {
     const needed = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
     const at = this.gaps.findIndex((gap) => gap.bytes >= needed);
     const gap = this.gaps[at];
+    if (!gap && this.endWith(needed) > this.maximumPages * PAGE && this.makeRoom?.()) return this.allocate(bytes);
     const address = gap ? gap.address : this.extend(needed);
     if (gap) {
       gap.address += needed;
       gap.bytes -= needed;
       if (gap.bytes === 0) this.gaps.splice(at, 1);
     }
-    this.used += needed;
-    return { address, bytes: needed, holders: 1 };
+    return this.handOut(address, needed);
   }
 
-  /** Moves the end of what was ever handed out, together with a gap right before it. */
-  private extend(needed: number): number {
+  private handOut(address: number, bytes: number): Block {
+    this.used += bytes;
+    const block = { address, bytes, holders: 1 };
+    this.onAllocate?.(block);
+    return block;
+  }
+
+  /** Hands out a certain part; null where somebody holds some of it. */
+  claim(address: number, bytes: number): Block | null {
+    const at = this.gaps.findIndex((gap) => gap.address <= address && address + bytes <= gap.address + gap.bytes);
+    const gap = this.gaps[at];
+    if (!gap) return null;
+    const rest = [
+      { address: gap.address, bytes: address - gap.address },
+      { address: address + bytes, bytes: gap.address + gap.bytes - address - bytes },
+    ];
+    this.gaps.splice(at, 1, ...rest.filter((each) => each.bytes > 0));
+    return this.handOut(address, bytes);
+  }
+
+  /** The gap right before the end of what was ever handed out. */
+  private get lastGap(): Gap | null {
     const last = this.gaps.at(-1);
-    const joins = last !== undefined && last.address + last.bytes === this.end;
-    const address = joins ? last.address : this.end;
-    this.ensure(address + needed);
-    if (joins) this.gaps.pop();
-    this.end = address + needed;
-    return address;
+    return last && last.address + last.bytes === this.end ? last : null;
+  }
+
+  /** Where the end would be with so many more bytes. */
+  private endWith(needed: number): number {
+    return (this.lastGap?.address ?? this.end) + needed;
+  }
+
+  /** Moves the end, over the gap right before it. */
+  private extend(needed: number): number {
+    const end = this.endWith(needed);
+    this.ensure(end);
+    if (this.lastGap) this.gaps.pop();
+    this.end = end;
+    return end - needed;
   }
 
   private ensure(bytes: number): void {

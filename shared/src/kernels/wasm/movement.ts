@@ -180,7 +180,7 @@ function surrounded(
   const { y, view } = made(core, dims, isPixels(x));
   const { form } = y.storage;
   const count = form.kind === "pixels" ? form.count : dims.reduce((product, size) => product * size, 1);
-  core.memory.part(y.storage.block.address, count).fill(value);
+  core.fill(y.storage.block.address, count, value);
   if (form.kind === "pixels") core.clearMargin(y);
   let to = view;
   for (const [axis, size] of x.dims.entries()) {

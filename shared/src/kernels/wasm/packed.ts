@@ -22,7 +22,11 @@ export class PackedWeights {
   private readonly blocks = new Set<Block>();
   private readonly gone: FinalizationRegistry<Block>;
 
-  constructor(private readonly memory: Memory) {
+  /** @param onRelease told before packed weights are given back: whoever has their addresses must forget them. */
+  constructor(
+    private readonly memory: Memory,
+    private readonly onRelease: () => void,
+  ) {
     this.gone = new FinalizationRegistry((block) => this.release(block));
   }
 
@@ -66,7 +70,9 @@ export class PackedWeights {
   }
 
   private release(block: Block): void {
-    if (this.blocks.delete(block)) this.memory.release(block);
+    if (!this.blocks.delete(block)) return;
+    this.onRelease();
+    this.memory.release(block);
   }
 
   /** Gives everything back; it is packed again when it is needed. */

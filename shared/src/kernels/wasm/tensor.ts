@@ -101,10 +101,13 @@ export function covers({ before, after }: Margin, needed: Margin): boolean {
   return [0, 1, 2].every((axis) => before[axis]! >= needed.before[axis]! && after[axis]! >= needed.after[axis]!);
 }
 
+export function hasMargin({ margin: { before, after } }: Pixels): boolean {
+  return [...before, ...after].some((cells) => cells > 0);
+}
+
 /** Writes the zeros of the margin; the pixels stay. */
 export function clearMargin(floats: Float32Array, start: number, form: Pixels): void {
-  const { batch, size, margin, pixel, row, plane, image, origin } = form;
-  if (![...margin.before, ...margin.after].some((cells) => cells > 0)) return;
+  const { batch, size, pixel, row, plane, image, origin } = form;
   const [planes, rows, columns] = size;
   // Everything between the end of one row of pixels and the start of the next one is margin.
   let end = start;

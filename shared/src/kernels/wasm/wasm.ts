@@ -18,6 +18,7 @@ import type {
   Pointwise,
   Pooled,
   Pooling,
+  Recorder,
   Reduction,
   ScaleShift,
   Signal,
@@ -80,7 +81,7 @@ export class WasmBackend implements Backend<WasmTensor> {
 
   /** Bytes of the tensors that have not been released. */
   get residentBytes(): number {
-    return this.core.memory.used - this.core.packed.bytes - this.core.codeBytes;
+    return this.core.memory.used - this.core.packed.bytes - this.core.codeBytes - this.core.recordedBytes;
   }
 
   /** Bytes of the weights that are remembered in packed form. */
@@ -88,9 +89,13 @@ export class WasmBackend implements Backend<WasmTensor> {
     return this.core.packed.bytes;
   }
 
-  /** Forgets the packed weights; they are packed again when they are needed. */
+  /** Forgets the packed weights, and with them the recorded run; they are packed again when they are needed. */
   forgetWeights(): void {
     this.core.packed.clear();
+  }
+
+  record(): Recorder {
+    return this.core.record();
   }
 
   /** Ends the backend's threads. It must not be used any more. */
@@ -103,6 +108,7 @@ export class WasmBackend implements Backend<WasmTensor> {
     xs: readonly WasmTensor[],
     compute: (reference: Reference, xs: readonly Values[]) => Values,
   ): WasmTensor {
+    this.core.unrecorded();
     return this.core.enter(
       compute(
         this.reference,
@@ -115,6 +121,7 @@ export class WasmBackend implements Backend<WasmTensor> {
     x: WasmTensor,
     compute: (reference: Reference, x: Values) => Pooled<Values>,
   ): Pooled<WasmTensor> {
+    this.core.unrecorded();
     const { values, indices } = compute(this.reference, this.read(x));
     return { values: this.core.enter(values), indices: indices && this.core.enter(indices) };
   }
