@@ -1,9 +1,9 @@
 /**
  * A small WebAssembly assembler: kernels are written as modules while the program runs, each for one geometry.
  *
- * An expression is the list of bytes that leaves its value on the stack (`Code`); expressions nest as calls nest. A
- * `FunctionWriter` takes the statements: assignments, stores, loops. Nothing is optimised here, which is V8's work; only
- * additions of nothing and multiplications by one are left out, so that generators need no special cases.
+ * An expression is an instruction with its operands, which nest as calls nest. A `FunctionWriter` takes the statements:
+ * assignments, stores, loops; it writes their bytes. Nothing is optimised here, which is V8's work; only additions of
+ * nothing and multiplications by one are left out, so that generators need no special cases.
  *
  *     f.range(i, 0, n, 1, () => f.set(sum, f32x4.add(sum, v128.load(address, 16))));
  *
@@ -11,9 +11,6 @@
  */
 
 export type ValueType = "i32" | "f32" | "v128";
-
-/** Instructions that leave one value on the stack. */
-export type Code = readonly number[];
 
 /** A variable of a function. */
 export class Local {
@@ -23,163 +20,226 @@ export class Local {
   ) {}
 }
 
+/** An instruction with the operands that it takes from the stack. */
+export class Code {
+  /** @param immediates unsigned numbers behind the opcode's bytes. */
+  constructor(
+    readonly opcode: readonly number[],
+    readonly operands: readonly Operand[],
+    readonly immediates: readonly number[] = [],
+  ) {}
+}
+
 /** A value: a variable, an expression, or an i32 constant. */
 export type Operand = Local | Code | number;
 
 const TYPE: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
 
-/** Unsigned LEB128. */
-function unsigned(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value >>> 0;
-  do {
-    const low = rest & 0x7f;
-    rest >>>= 7;
-    bytes.push(rest === 0 ? low : low | 0x80);
-  } while (rest !== 0);
-  return bytes;
-}
+/** Bytes that are being written. */
+class Bytes {
+  private space = new Uint8Array(256);
+  private length = 0;
 
-/** Signed LEB128 of 32 bits. */
-function signed(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value | 0;
-  for (;;) {
-    const low = rest & 0x7f;
-    rest >>= 7;
-    if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) return [...bytes, low];
-    bytes.push(low | 0x80);
+  byte(value: number): void {
+    if (this.length === this.space.length) {
+      const larger = new Uint8Array(4 * this.length);
+      larger.set(this.space);
+      this.space = larger;
+    }
+    this.space[this.length++] = value;
+  }
+
+  bytes(values: ArrayLike<number>): void {
+    for (let at = 0; at < values.length; at++) this.byte(values[at]!);
+  }
+
+  /** LEB128. */
+  unsigned(value: number): void {
+    let rest = value >>> 0;
+    for (; rest > 0x7f; rest >>>= 7) this.byte(rest | 0x80);
+    this.byte(rest);
+  }
+
+  /** LEB128 of 32 bits. */
+  signed(value: number): void {
+    let rest = value | 0;
+    for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.byte(rest | 0x80);
+    this.byte(rest & 0x7f);
+  }
+
+  text(value: string): void {
+    this.unsigned(value.length);
+    for (const letter of value) this.byte(letter.charCodeAt(0));
+  }
+
+  /** Writes something with its length before it. */
+  sized(content: Bytes): void {
+    this.unsigned(content.length);
+    this.bytes(content.written);
+  }
+
+  get written(): Uint8Array<ArrayBuffer> {
+    return this.space.subarray(0, this.length);
   }
 }
 
-function code(value: Operand): Code {
-  if (value instanceof Local) return [0x20, ...unsigned(value.index)];
-  return typeof value === "number" ? [0x41, ...signed(value)] : value;
+/** The bytes of a SIMD opcode. */
+function simd(opcode: number): number[] {
+  return opcode < 0x80 ? [0xfd, opcode] : [0xfd, (opcode & 0x7f) | 0x80, opcode >>> 7];
 }
 
-function instruction(opcode: readonly number[], ...operands: readonly Operand[]): Code {
-  return [...operands.flatMap(code), ...opcode];
-}
+type Unary = (a: Operand) => Code;
+type Binary = (a: Operand, b: Operand) => Code;
+type Ternary = (a: Operand, b: Operand, c: Operand) => Code;
 
-const simd = (opcode: number, ...rest: readonly number[]) => [0xfd, ...unsigned(opcode), ...rest];
+const unary =
+  (opcode: readonly number[]): Unary =>
+  (a) =>
+    new Code(opcode, [a]);
+const binary =
+  (opcode: readonly number[]): Binary =>
+  (a, b) =>
+    new Code(opcode, [a, b]);
+const ternary =
+  (opcode: readonly number[]): Ternary =>
+  (a, b, c) =>
+    new Code(opcode, [a, b, c]);
 
-/** What stands behind an opcode that touches memory: an alignment hint of 4 bytes, and a constant byte offset. */
-function memoryArgument(offset: number): number[] {
+/** Behind an opcode that touches memory: an alignment hint of 4 bytes, a constant byte offset, maybe a lane. */
+function place(offset: number, ...lane: readonly number[]): number[] {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset >= 2 ** 32) throw new RangeError(`an offset of ${offset}`);
-  return [2, ...unsigned(offset)];
+  return [2, offset, ...lane];
 }
+
+/** A load, given the address and a constant byte offset. */
+const load =
+  (opcode: readonly number[]) =>
+  (address: Operand, offset = 0): Code =>
+    new Code(opcode, [address], place(offset));
+
+/** Floats as their bytes. */
+const bytesOf = (...values: readonly number[]) => new Uint8Array(new Float32Array(values).buffer);
+
+const I32 = { add: binary([0x6a]), sub: binary([0x6b]), mul: binary([0x6c]), div: binary([0x6e]), rem: binary([0x70]) };
 
 export const i32 = {
   add: (a: Operand, b: Operand): Operand => {
     if (typeof a === "number" && typeof b === "number") return (a + b) | 0;
     if (b === 0) return a;
-    return a === 0 ? b : instruction([0x6a], a, b);
+    return a === 0 ? b : I32.add(a, b);
   },
-  sub: (a: Operand, b: Operand): Operand => (b === 0 ? a : instruction([0x6b], a, b)),
+  sub: (a: Operand, b: Operand): Operand => (b === 0 ? a : I32.sub(a, b)),
   mul: (a: Operand, b: Operand): Operand => {
     if (typeof a === "number" && typeof b === "number") return Math.imul(a, b);
     if (a === 0 || b === 0) return 0;
     if (b === 1) return a;
-    return a === 1 ? b : instruction([0x6c], a, b);
+    return a === 1 ? b : I32.mul(a, b);
   },
   /** Unsigned, rounded down. */
-  div: (a: Operand, b: Operand): Operand => (b === 1 ? a : instruction([0x6e], a, b)),
+  div: (a: Operand, b: Operand): Operand => (b === 1 ? a : I32.div(a, b)),
   /** Unsigned. */
-  rem: (a: Operand, b: Operand): Operand => (b === 1 ? 0 : instruction([0x70], a, b)),
+  rem: (a: Operand, b: Operand): Operand => (b === 1 ? 0 : I32.rem(a, b)),
   /** The lesser of two unsigned numbers. */
-  min: (a: Operand, b: Operand): Operand => instruction([0x1b], a, b, instruction([0x49], a, b)),
-  lt: (a: Operand, b: Operand): Code => instruction([0x49], a, b),
-  ge: (a: Operand, b: Operand): Code => instruction([0x4f], a, b),
-  eq: (a: Operand, b: Operand): Code => instruction([0x46], a, b),
-  ne: (a: Operand, b: Operand): Code => instruction([0x47], a, b),
-  load: (address: Operand, offset = 0): Code => instruction([0x28, ...memoryArgument(offset)], address),
+  min: (a: Operand, b: Operand): Operand => new Code([0x1b], [a, b, i32.lt(a, b)]),
+  /** Unsigned. */
+  lt: binary([0x49]),
+  /** Unsigned. */
+  ge: binary([0x4f]),
+  eq: binary([0x46]),
+  ne: binary([0x47]),
+  isZero: unary([0x45]),
+  load: load([0x28]),
 };
 
 export const f32 = {
-  constant: (value: number): Code => [0x43, ...new Uint8Array(new Float32Array([value]).buffer)],
-  load: (address: Operand, offset = 0): Code => instruction([0x2a, ...memoryArgument(offset)], address),
-  add: (a: Operand, b: Operand): Code => instruction([0x92], a, b),
-  mul: (a: Operand, b: Operand): Code => instruction([0x94], a, b),
+  constant: (value: number): Code => new Code([0x43, ...bytesOf(value)], []),
+  load: load([0x2a]),
+  add: binary([0x92]),
+  mul: binary([0x94]),
 };
 
 export const v128 = {
-  load: (address: Operand, offset = 0): Code => instruction(simd(0, ...memoryArgument(offset)), address),
+  load: load(simd(0)),
   /** One float into all four lanes. */
-  splat: (address: Operand, offset = 0): Code => instruction(simd(9, ...memoryArgument(offset)), address),
+  splat: load(simd(9)),
   /** One float into the first lane, zeros into the others. */
-  loadOne: (address: Operand, offset = 0): Code => instruction(simd(92, ...memoryArgument(offset)), address),
+  loadOne: load(simd(92)),
   /** Two floats into the first lanes, zeros into the others. */
-  loadTwo: (address: Operand, offset = 0): Code => instruction(simd(93, ...memoryArgument(offset)), address),
+  loadTwo: load(simd(93)),
   /** `vector` with one float from memory in a lane. */
   loadLane: (address: Operand, vector: Operand, lane: number, offset = 0): Code =>
-    instruction(simd(86, ...memoryArgument(offset), lane), address, vector),
-  and: (a: Operand, b: Operand): Code => instruction(simd(78), a, b),
-  or: (a: Operand, b: Operand): Code => instruction(simd(80), a, b),
-  xor: (a: Operand, b: Operand): Code => instruction(simd(81), a, b),
+    new Code(simd(86), [address, vector], place(offset, lane)),
+  and: binary(simd(78)),
+  or: binary(simd(80)),
+  xor: binary(simd(81)),
   /** a and not b. */
-  andNot: (a: Operand, b: Operand): Code => instruction(simd(79), a, b),
-  /** Bits of `a` where `mask` has ones, else of `b`. */
-  select: (a: Operand, b: Operand, mask: Operand): Code => instruction(simd(82), a, b, mask),
-  anyTrue: (a: Operand): Code => instruction(simd(83), a),
+  andNot: binary(simd(79)),
+  /** Bits of `a` where `mask` (the third) has ones, else of `b`. */
+  select: ternary(simd(82)),
+  anyTrue: unary(simd(83)),
   /** Four lanes chosen from the eight of `a` and `b`. */
-  shuffle: (a: Operand, b: Operand, lanes: readonly number[]): Code =>
-    instruction(simd(13, ...lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte))), a, b),
+  shuffle: (a: Operand, b: Operand, lanes: readonly number[]): Code => {
+    const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte));
+    return new Code(simd(13), [a, b], bytes);
+  },
 };
 
 export const f32x4 = {
   /** A constant in all four lanes. */
-  constant: (value: number): Code =>
-    simd(12, ...new Uint8Array(new Float32Array([value, value, value, value]).buffer)) as Code,
-  splat: (value: Code | Local): Code => instruction(simd(19), value),
+  constant: (value: number): Code => new Code([...simd(12), ...bytesOf(value, value, value, value)], []),
+  splat: unary(simd(19)),
   /** One lane as an f32. */
-  lane: (vector: Operand, lane: number): Code => instruction(simd(31, lane), vector),
-  add: (a: Operand, b: Operand): Code => instruction(simd(228), a, b),
-  sub: (a: Operand, b: Operand): Code => instruction(simd(229), a, b),
-  mul: (a: Operand, b: Operand): Code => instruction(simd(230), a, b),
-  div: (a: Operand, b: Operand): Code => instruction(simd(231), a, b),
+  lane: (vector: Operand, lane: number): Code => new Code(simd(31), [vector], [lane]),
+  add: binary(simd(228)),
+  sub: binary(simd(229)),
+  mul: binary(simd(230)),
+  div: binary(simd(231)),
   /** NaN where either is; slower than `lesser`. */
-  min: (a: Operand, b: Operand): Code => instruction(simd(232), a, b),
+  min: binary(simd(232)),
   /** NaN where either is; slower than `greater`. */
-  max: (a: Operand, b: Operand): Code => instruction(simd(233), a, b),
+  max: binary(simd(233)),
   /** b < a ? b : a, so that a NaN in `a` stays. */
-  lesser: (a: Operand, b: Operand): Code => instruction(simd(234), a, b),
+  lesser: binary(simd(234)),
   /** a < b ? b : a, so that a NaN in `a` stays. */
-  greater: (a: Operand, b: Operand): Code => instruction(simd(235), a, b),
-  abs: (a: Operand): Code => instruction(simd(224), a),
-  neg: (a: Operand): Code => instruction(simd(225), a),
-  sqrt: (a: Operand): Code => instruction(simd(227), a),
-  floor: (a: Operand): Code => instruction(simd(0x68), a),
-  nearest: (a: Operand): Code => instruction(simd(0x6a), a),
-  eq: (a: Operand, b: Operand): Code => instruction(simd(65), a, b),
-  ne: (a: Operand, b: Operand): Code => instruction(simd(66), a, b),
-  lt: (a: Operand, b: Operand): Code => instruction(simd(67), a, b),
-  gt: (a: Operand, b: Operand): Code => instruction(simd(68), a, b),
-  le: (a: Operand, b: Operand): Code => instruction(simd(69), a, b),
+  greater: binary(simd(235)),
+  abs: unary(simd(224)),
+  neg: unary(simd(225)),
+  sqrt: unary(simd(227)),
+  floor: unary(simd(0x68)),
+  nearest: unary(simd(0x6a)),
+  eq: binary(simd(65)),
+  ne: binary(simd(66)),
+  lt: binary(simd(67)),
+  gt: binary(simd(68)),
+  le: binary(simd(69)),
   /** a·b + c, rounded once where the processor can. Relaxed SIMD. */
-  fusedMultiplyAdd: (a: Operand, b: Operand, c: Operand): Code => instruction(simd(0x105), a, b, c),
+  fusedMultiplyAdd: ternary(simd(0x105)),
 };
 
 export const i32x4 = {
-  splat: (value: Operand): Code => instruction(simd(17), value),
-  add: (a: Operand, b: Operand): Code => instruction(simd(174), a, b),
-  sub: (a: Operand, b: Operand): Code => instruction(simd(177), a, b),
-  shiftLeft: (a: Operand, count: number): Code => instruction(simd(171), a, count),
-  /** Unsigned. */
-  shiftRight: (a: Operand, count: number): Code => instruction(simd(173), a, count),
+  splat: unary(simd(17)),
+  add: binary(simd(174)),
+  sub: binary(simd(177)),
+  /** By as many bits as the second says. */
+  shiftLeft: binary(simd(171)),
+  /** Unsigned; by as many bits as the second says. */
+  shiftRight: binary(simd(173)),
   /** Of floats, towards zero; what does not fit saturates, NaN is 0. */
-  fromFloats: (a: Operand): Code => instruction(simd(248), a),
-  toFloats: (a: Operand): Code => instruction(simd(250), a),
+  fromFloats: unary(simd(248)),
+  toFloats: unary(simd(250)),
 };
 
-/** One function of a module: its statements, in order. */
+const STORE = { integer: [0x36], float: [0x38], vector: simd(11), one: simd(90), two: simd(91) };
+
+/** The function of a module: its statements, in order. */
 export class FunctionWriter {
   readonly parameters: readonly Local[];
   private readonly variables: ValueType[] = [];
-  private readonly bytes: number[] = [];
+  private readonly statements = new Bytes();
 
   constructor(
     readonly name: string,
-    private readonly types: readonly ValueType[],
+    readonly types: readonly ValueType[],
   ) {
     this.parameters = types.map((type, index) => new Local(type, index));
   }
@@ -200,12 +260,30 @@ export class FunctionWriter {
     return made;
   }
 
-  private emit(...codes: readonly (readonly number[])[]): void {
-    for (const each of codes) for (const byte of each) this.bytes.push(byte);
+  /** Writes a value, its operands first. */
+  private emit(value: Operand): void {
+    const to = this.statements;
+    if (value instanceof Local) {
+      to.byte(0x20);
+      to.unsigned(value.index);
+    } else if (typeof value === "number") {
+      to.byte(0x41);
+      to.signed(value);
+    } else {
+      for (const operand of value.operands) this.emit(operand);
+      to.bytes(value.opcode);
+      for (const immediate of value.immediates) to.unsigned(immediate);
+    }
+  }
+
+  private bytes(...bytes: readonly number[]): void {
+    this.statements.bytes(bytes);
   }
 
   set(variable: Local, value: Operand): void {
-    this.emit(code(value), [0x21], unsigned(variable.index));
+    this.emit(value);
+    this.statements.byte(0x21);
+    this.statements.unsigned(variable.index);
   }
 
   /** variable += amount. */
@@ -214,33 +292,43 @@ export class FunctionWriter {
   }
 
   storeFloat(address: Operand, value: Operand, offset = 0): void {
-    this.emit(instruction([0x38, ...memoryArgument(offset)], address, value));
+    this.emit(new Code(STORE.float, [address, value], place(offset)));
   }
 
   storeInteger(address: Operand, value: Operand, offset = 0): void {
-    this.emit(instruction([0x36, ...memoryArgument(offset)], address, value));
+    this.emit(new Code(STORE.integer, [address, value], place(offset)));
   }
 
   /** Stores the first `lanes` floats of a vector and touches nothing behind them. */
   storeVector(address: Operand, vector: Operand, offset = 0, lanes = 4): void {
-    if (lanes === 4) this.emit(instruction(simd(11, ...memoryArgument(offset)), address, vector));
-    if (lanes === 2 || lanes === 3) this.emit(instruction(simd(91, ...memoryArgument(offset), 0), address, vector));
-    if (lanes === 1) this.emit(instruction(simd(90, ...memoryArgument(offset), 0), address, vector));
-    if (lanes === 3) this.emit(instruction(simd(90, ...memoryArgument(offset + 8), 2), address, vector));
+    const operands = [address, vector];
+    if (lanes === 4) this.emit(new Code(STORE.vector, operands, place(offset)));
+    if (lanes === 2 || lanes === 3) this.emit(new Code(STORE.two, operands, place(offset, 0)));
+    if (lanes === 1) this.emit(new Code(STORE.one, operands, place(offset, 0)));
+    if (lanes === 3) this.emit(new Code(STORE.one, operands, place(offset + 8, 2)));
   }
 
   /** Copies `length` bytes; the ranges may overlap. */
   copy(to: Operand, from: Operand, length: Operand): void {
-    this.emit(instruction([0xfc, 10, 0, 0], to, from, length));
+    this.emit(new Code([0xfc, 10, 0, 0], [to, from, length]));
+  }
+
+  /** Runs the body again and again; leaves before it once the condition is not 0. */
+  private unless(condition: Operand, body: () => void): void {
+    this.bytes(0x02, 0x40, 0x03, 0x40);
+    this.emit(condition);
+    this.bytes(0x0d, 1);
+    body();
+    this.bytes(0x0c, 0, 0x0b, 0x0b);
   }
 
   /** Runs the body with `index` from `from` up to but without `to`. */
   range(index: Local, from: Operand, to: Operand, step: number, body: () => void): void {
     this.set(index, from);
-    this.emit([0x02, 0x40, 0x03, 0x40], i32.ge(index, to), [0x0d, 1]);
-    body();
-    this.increase(index, step);
-    this.emit([0x0c, 0, 0x0b, 0x0b]);
+    this.unless(i32.ge(index, to), () => {
+      body();
+      this.increase(index, step);
+    });
   }
 
   /** Runs the body a fixed number of times; once is no loop. */
@@ -260,37 +348,35 @@ export class FunctionWriter {
 
   /** Runs the body as long as the condition is not 0. */
   while(condition: Operand, body: () => void): void {
-    this.emit([0x02, 0x40, 0x03, 0x40], instruction([0x45], condition), [0x0d, 1]);
-    body();
-    this.emit([0x0c, 0, 0x0b, 0x0b]);
+    this.unless(i32.isZero(condition), body);
   }
 
   /** Runs the body once, and again as long as what it returns is not 0. */
   until(body: () => Operand): void {
-    this.emit([0x03, 0x40]);
-    this.emit(code(body()), [0x0d, 0, 0x0b]);
+    this.bytes(0x03, 0x40);
+    this.emit(body());
+    this.bytes(0x0d, 0, 0x0b);
   }
 
   if(condition: Operand, then: () => void, otherwise?: () => void): void {
-    this.emit(code(condition), [0x04, 0x40]);
+    this.emit(condition);
+    this.bytes(0x04, 0x40);
     then();
     if (otherwise) {
-      this.emit([0x05]);
+      this.bytes(0x05);
       otherwise();
     }
-    this.emit([0x0b]);
+    this.bytes(0x0b);
   }
 
   /** The function as the code section holds it. */
-  body(): number[] {
-    const locals = this.variables.flatMap((type) => [1, TYPE[type]]);
-    const content = [...unsigned(this.variables.length), ...locals, ...this.bytes, 0x0b];
-    return [...unsigned(content.length), ...content];
-  }
-
-  /** The function's type, without results. */
-  signature(): number[] {
-    return [0x60, ...unsigned(this.types.length), ...this.types.map((type) => TYPE[type]), 0];
+  get body(): Bytes {
+    const body = new Bytes();
+    body.unsigned(this.variables.length);
+    for (const type of this.variables) body.bytes([1, TYPE[type]]);
+    body.bytes(this.statements.written);
+    body.byte(0x0b);
+    return body;
   }
 }
 
@@ -300,35 +386,30 @@ export interface MemoryImport {
   readonly shared: boolean;
 }
 
-function text(value: string): number[] {
-  return [...unsigned(value.length), ...[...value].map((letter) => letter.charCodeAt(0))];
-}
-
-/** The bytes of a module that imports a memory and exports its functions by name. */
-export function assemble(functions: readonly FunctionWriter[], memory: MemoryImport): Uint8Array<ArrayBuffer> {
-  const section = (id: number, entries: readonly (readonly number[])[]) => {
-    const content = [...unsigned(entries.length), ...entries.flat()];
-    return [id, ...unsigned(content.length), ...content];
+/** The bytes of a module that imports a memory and exports one function, which returns nothing, by its name. */
+export function assemble(f: FunctionWriter, memory: MemoryImport): Uint8Array<ArrayBuffer> {
+  const module = new Bytes();
+  /** A section that holds one entry. */
+  const section = (id: number, write: (to: Bytes) => void) => {
+    const content = new Bytes();
+    content.byte(1);
+    write(content);
+    module.byte(id);
+    module.sized(content);
   };
-  const limits = [memory.shared ? 3 : 1, 1, ...unsigned(memory.maximumPages)];
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(
-      1,
-      functions.map((f) => f.signature()),
-    ),
-    ...section(2, [[...text("engine"), ...text("memory"), 2, ...limits]]),
-    ...section(
-      3,
-      functions.map((_, index) => unsigned(index)),
-    ),
-    ...section(
-      7,
-      functions.map((f, index) => [...text(f.name), 0, ...unsigned(index)]),
-    ),
-    ...section(
-      10,
-      functions.map((f) => f.body()),
-    ),
-  ]);
+  module.bytes([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  section(1, (types) => types.bytes([0x60, f.types.length, ...f.types.map((type) => TYPE[type]), 0]));
+  section(2, (imports) => {
+    imports.text("engine");
+    imports.text("memory");
+    imports.bytes([2, memory.shared ? 3 : 1, 1]);
+    imports.unsigned(memory.maximumPages);
+  });
+  section(3, (functions) => functions.byte(0));
+  section(7, (exports) => {
+    exports.text(f.name);
+    exports.bytes([0, 0]);
+  });
+  section(10, (codes) => codes.sized(f.body));
+  return module.written;
 }

@@ -38,7 +38,7 @@ export function hasFusedMultiplyAdd(): boolean {
   const f = new FunctionWriter("probe", []);
   const one = f.local("v128");
   f.set(one, f32x4.fusedMultiplyAdd(one, one, one));
-  return webAssembly.validate(assemble([f], { maximumPages: 1, shared: false }));
+  return webAssembly.validate(assemble(f, { maximumPages: 1, shared: false }));
 }
 
 /**

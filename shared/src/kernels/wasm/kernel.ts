@@ -35,5 +35,5 @@ export function moduleOf(kernel: Kernel, memory: MemoryImport): Uint8Array<Array
   }
   const unit = f.local("i32");
   f.range(unit, first, end, 1, () => kernel.write(f, addresses, unit));
-  return assemble([f], memory);
+  return assemble(f, memory);
 }

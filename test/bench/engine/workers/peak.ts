@@ -29,7 +29,7 @@ export function multiplyAddPeak(fused: boolean): number {
   const f = new FunctionWriter("run", []);
   body(f, fused);
   const memory = new webAssembly.Memory({ initial: 1, maximum: 1, shared: false });
-  const module = new webAssembly.Module(assemble([f], { maximumPages: 1, shared: false }));
+  const module = new webAssembly.Module(assemble(f, { maximumPages: 1, shared: false }));
   const run = new webAssembly.Instance(module, { engine: { memory } }).exports.run!;
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 30; round++) {
