@@ -328,7 +328,9 @@ class TileWriter {
    */
   private stretch(offsets: readonly number[], vectors: number, length: number): void {
     const { f, tap, weight } = this;
-    const unroll = length <= 24 ? length : this.geometry.tile.unroll;
+    // Where a V8 does not unroll a little well, it does not unroll a lot either.
+    const most = this.geometry.tile.unroll;
+    const unroll = most > 1 && length <= 24 ? length : most;
     const rounds = Math.floor(length / unroll);
     const step = (terms: number) => {
       for (let term = 0; term < terms; term++) this.term(offsets, vectors, term);
