@@ -1,6 +1,8 @@
-/** Every operator runs, and gives the dims that inference says. */
+/** Every operator runs, gives the dims that inference says, and the same numbers whoever computes it and how often. */
 import assert from "node:assert/strict";
-import { EngineError } from "#shared/kernels/values.ts";
+import { keyOf } from "#shared/graph/plan.ts";
+import type { Network } from "#shared/graph/run.ts";
+import { EngineError, type Values } from "#shared/kernels/values.ts";
 import { operators } from "#shared/ops/index.ts";
 import { kerasOperators } from "#shared/ops/keras.ts";
 import type { Operator } from "#shared/ops/op.ts";
@@ -8,7 +10,8 @@ import { opaqueOp } from "#shared/ops/opaque.ts";
 import { bidirectional } from "#shared/ops/recurrent.ts";
 import { timeDistributed } from "#shared/ops/wrapped.ts";
 import { CHANNELS_LAST } from "#shared/shape/tensor.ts";
-import { EngineModel, RandomWeights, randomOf, randomValues } from "./model.ts";
+import { GuardedBackend } from "./guarded.ts";
+import { distance, EngineModel, RandomWeights, randomOf, randomValues } from "./model.ts";
 
 /** What has no arithmetic, and why. */
 const CANNOT = new Map<string, RegExp>([
@@ -45,9 +48,25 @@ function check(op: Operator, keras: boolean): void {
     );
     return;
   }
-  const outputs = model.run(new RandomWeights(random));
+  const weights = new RandomWeights(random);
+  const outputs = model.run(weights);
   assert.deepEqual(outputs[0]!.dims, op.example.output);
   for (const { data } of outputs) assert.ok(data.every(Number.isFinite));
+  const network = model.network(weights);
+  const wanted = model.lastOutputs(network);
+  const backend = new GuardedBackend();
+  const run = (of: ReadonlyMap<number, Values>, on: Network) => {
+    const values = on.run({ backend, inputs: of, wanted }).finish();
+    return wanted.map((ref) => values.get(keyOf(ref))!.data);
+  };
+  const first = run(model.inputs, network);
+  for (const [at, { data }] of outputs.entries()) assert.ok(distance(first[at]!, data) <= 3e-5);
+  // From the third time on a run is repeated, and on other numbers.
+  const turned = new Map([...model.inputs].map(([id, { dims, data }]) => [id, { dims, data: data.toReversed() }]));
+  assert.deepEqual(run(model.inputs, network), first);
+  assert.deepEqual(run(turned, network), run(turned, model.network(weights)));
+  assert.deepEqual(run(model.inputs, network), first);
+  backend.checkAll();
 }
 
 describe("engine: operators", () => {
