@@ -3,10 +3,11 @@ import type { Convolution } from "../backend.ts";
 import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
 import { depthwiseKernel, isWideWindow, packDepthwise } from "./depthwise.ts";
-import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { directKernel, directWeights, packBias, packDirect } from "./direct.ts";
 import { marginFor, marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
 import { blocksOf, pixelsToBlocks } from "./layout.ts";
 import { type Margin, padded, type Strides, type WasmTensor } from "./tensor.ts";
+import type { DirectGeometry } from "./tiling.ts";
 import {
   F2,
   F4,

@@ -5,7 +5,6 @@ import { checkpoint, type Recording, type Signal } from "../backend.ts";
 import { EngineError, elementCount, type Values } from "../values.ts";
 import { assemble, FunctionWriter, f32x4 } from "./assembler.ts";
 import { Crew, type SharedKernel, type Threads } from "./crew.ts";
-import type { Tile } from "./direct.ts";
 import { type Kernel, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
 import type { Block, Memory } from "./memory.ts";
@@ -23,6 +22,7 @@ import {
   pixelsOf,
   WasmTensor,
 } from "./tensor.ts";
+import type { Tile } from "./tiling.ts";
 
 /** Work that one call into a kernel does at most, in operations: well below a millisecond. */
 const CALL = 2 ** 24;

@@ -5,8 +5,8 @@
  * It is a product of matrices whose left side, the windows, is never written down (implicit GEMM). A tile of a few
  * pixels times one panel of output channels stays in registers through the whole sum:
  *
- *     for each panel of output channels                 the weights of one panel stay in the cache
- *       for each strip of output rows, each tile in it
+ *     for each strip of output rows, each tile in it
+ *       for each group, each panel of its output channels          as many as fit the second-level cache
  *         for each tap (plane, row, column) and input channel
  *           one vector of weights per four outputs; one number of each pixel, in all lanes; multiply and add
  *         add, activate, store
@@ -14,197 +14,20 @@
  * The addresses of a tile's pixels relative to its first one are constants in the code, so tiles may well run on from one
  * row into the next. Sources: Goto & van de Geijn 2008 for the blocking; Dukhan, "The Indirect Convolution Algorithm".
  */
-import type { Pointwise } from "../backend.ts";
 import { applied } from "./activation.ts";
 import { type FunctionWriter, f32x4, i32, type Local, type Operand, v128 } from "./assembler.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Size3, Strides } from "./tensor.ts";
+import type { Strides } from "./tensor.ts";
+import { cut, type DirectGeometry, flattened, type Placed, panelsOf, placeTiles, termsOf } from "./tiling.ts";
 
-/** What of the sum stays in registers. */
-export interface Tile {
-  readonly pixels: number;
-  /** Output channels of a panel, in vectors of four. */
-  readonly vectors: number;
-  /** Terms of the sum that the innermost loop does in one go. */
-  readonly unroll: number;
-}
+/** Distances between pixels that stay in registers. */
+const OFFSETS = 6;
 
-export interface DirectGeometry {
-  readonly batch: number;
-  readonly groups: number;
-  /** Input and output channels of one group. */
-  readonly channels: number;
-  readonly outputs: number;
-  /** Windows, for planes, rows and columns. */
-  readonly kernel: Size3;
-  readonly stride: Size3;
-  readonly dilation: Size3;
-  /** Output cells. */
-  readonly size: Size3;
-  readonly x: Strides;
-  readonly y: Strides;
-  /** Of the tensor that is added. */
-  readonly add: Strides | null;
-  readonly activation: Pointwise | null;
-  readonly tile: Tile;
-  readonly fused: boolean;
-}
+/** Widest row of taps whose weights stay in registers beside ten sums. */
+const NARROW = 3;
 
 /** Terms that one accumulator sums up before it is added to the rest, so that errors do not grow with channels. */
 const CHAIN = 1152;
-
-/** Accumulators that hide the latency of a multiply-add: four cycles, two at once. */
-const IN_FLIGHT = 8;
-
-/** Bytes of input that a unit of work runs over for every panel: they stay in the second-level cache. */
-const NEAR = 2 ** 17;
-
-/** Operations of a unit of work. */
-const UNIT = 2 ** 22;
-
-/** Pixels that follow one another, cut into tiles of nearly equal size. */
-function tilesOf(pixels: number, most: number): number[] {
-  const count = Math.ceil(pixels / most);
-  const tiles = new Array<number>(count).fill(most);
-  const missing = count * most - pixels;
-  // Whole tiles are the fastest; the last two share what is left.
-  if (missing > 0 && count > 1) {
-    const left = 2 * most - missing;
-    tiles.splice(-2, 2, Math.ceil(left / 2), Math.floor(left / 2));
-  } else if (missing > 0) tiles[0] = pixels;
-  return tiles;
-}
-
-/** What tiles take for one term of the sum: too few accumulators wait for each other. */
-function costOf(tiles: readonly number[], vectors: number): number {
-  return tiles.reduce((sum, pixels) => sum + Math.max(pixels * vectors, IN_FLIGHT) + 1, 0);
-}
-
-/** Output rows that are cut into tiles together, so that few tiles are small ones. */
-function stripRows(rows: number, columns: number, tile: Tile): number {
-  let [best, least] = [1, Number.POSITIVE_INFINITY];
-  for (let strip = 1; strip <= Math.min(rows, 8); strip++) {
-    if (strip > 1 && strip * columns > 130) break;
-    const last = rows % strip;
-    const cost =
-      Math.floor(rows / strip) * costOf(tilesOf(strip * columns, tile.pixels), tile.vectors) +
-      (last > 0 ? costOf(tilesOf(last * columns, tile.pixels), tile.vectors) : 0);
-    if (cost * (1 + 0.002 * strip) < least) [best, least] = [strip, cost * (1 + 0.002 * strip)];
-  }
-  return best;
-}
-
-/**
- * Rows that lie next to each other without a gap are one long row, which is cut anew: the shorter rows are, the more
- * small tiles there are.
- */
-function flattened(geometry: DirectGeometry): DirectGeometry {
-  const { kernel, size, stride, x, y, add } = geometry;
-  const [planes, rows, columns] = size;
-  const isPoint = kernel.every((cells) => cells === 1);
-  const gapless = (s: Strides, step: number) => s.row * step === columns * s.pixel * step && step === 1;
-  if (!isPoint || !gapless(x, stride[1]) || stride[2] !== 1) return geometry;
-  if (!gapless(y, 1) || (add && !gapless(add, 1))) return geometry;
-  const pixels = rows * columns;
-  if (pixels <= 64) return { ...geometry, size: [planes, 1, pixels] };
-  const lengths = [48, 42, 36, 54, 60, 56, 64, 52, 50, 49];
-  const even = lengths.find((length) => pixels % length === 0);
-  if (even === undefined) return geometry;
-  const wide = (s: Strides): Strides => ({ ...s, row: even * s.pixel });
-  return { ...geometry, size: [planes, pixels / even, even], x: wide(x), y: wide(y), add: add && wide(add) };
-}
-
-/** How the outputs of a group are cut into panels: whole ones, and a narrower last one. */
-function panelsOf(outputs: number, vectors: number) {
-  const whole = Math.floor(outputs / (4 * vectors));
-  const rest = Math.ceil((outputs - whole * 4 * vectors) / 4);
-  return { whole, rest, count: whole + (rest > 0 ? 1 : 0) };
-}
-
-/** Terms of the sum of one output. */
-function termsOf({ kernel, channels }: Pick<DirectGeometry, "kernel" | "channels">): number {
-  return kernel[0] * kernel[1] * kernel[2] * channels;
-}
-
-/** How a geometry is cut into units of work. */
-function cut(geometry: DirectGeometry) {
-  const { batch, groups, outputs, stride, size, x, y, tile } = geometry;
-  const [planes, rows, columns] = size;
-  const strip = stripRows(rows, columns, tile);
-  const strips = Math.ceil(rows / strip);
-  const panels = panelsOf(outputs, tile.vectors);
-  const near = 4 * strip * (stride[1] * x.row + y.row);
-  const panelWork = 2 * strip * columns * termsOf(geometry) * 4 * tile.vectors;
-  const most = Math.max(UNIT / 32, Math.min(UNIT, (panelWork * strips * panels.count * planes * batch * groups) / 16));
-  const stripsFit = Math.min(strips, Math.max(1, Math.floor(NEAR / near)), Math.max(1, Math.floor(most / panelWork)));
-  const stripUnits = Math.ceil(strips / stripsFit);
-  const unitStrips = Math.ceil(strips / stripUnits);
-  const panelsFit = Math.min(panels.count, Math.max(1, Math.floor(most / (panelWork * unitStrips))));
-  const panelUnits = Math.ceil(panels.count / panelsFit);
-  const unitPanels = Math.ceil(panels.count / panelUnits);
-  return {
-    ...{ strip, strips, panels, unitStrips, unitPanels },
-    stripUnits: Math.ceil(strips / unitStrips),
-    panelUnits: Math.ceil(panels.count / unitPanels),
-    work: panelWork * unitStrips * unitPanels,
-  };
-}
-
-/** Pixels in one tile: where they are, in bytes behind the first one. */
-interface Placed {
-  readonly x: readonly number[];
-  readonly y: readonly number[];
-  readonly add: readonly number[];
-}
-
-/** Equal tiles that follow one another at equal distances. */
-interface TileRun {
-  readonly tile: Placed;
-  readonly count: number;
-  /** Of the first tile from the start of the strip, and of each from the one before. In bytes. */
-  readonly start: { readonly x: number; readonly y: number; readonly add: number };
-  readonly step: { readonly x: number; readonly y: number; readonly add: number };
-}
-
-/** The tiles of a strip of some rows. */
-function placeTiles({ size, stride, x, y, add, tile }: DirectGeometry, rows: number): TileRun[] {
-  const columns = size[2];
-  const at = (pixel: number) => {
-    const [row, column] = [Math.floor(pixel / columns), pixel % columns];
-    return {
-      x: 4 * (row * stride[1] * x.row + column * stride[2] * x.pixel),
-      y: 4 * (row * y.row + column * y.pixel),
-      add: add ? 4 * (row * add.row + column * add.pixel) : 0,
-    };
-  };
-  const runs: TileRun[] = [];
-  let first = 0;
-  for (const pixels of tilesOf(rows * columns, tile.pixels)) {
-    const start = at(first);
-    const places = Array.from({ length: pixels }, (_, index) => at(first + index));
-    const placed = {
-      x: places.map((place) => place.x - start.x),
-      y: places.map((place) => place.y - start.y),
-      add: places.map((place) => place.add - start.add),
-    };
-    first += pixels;
-    const last = runs.at(-1);
-    if (last && JSON.stringify(last.tile) === JSON.stringify(placed)) {
-      const end = {
-        x: last.start.x + (last.count - 1) * last.step.x,
-        y: last.start.y + (last.count - 1) * last.step.y,
-        add: last.start.add + (last.count - 1) * last.step.add,
-      };
-      const step = { x: start.x - end.x, y: start.y - end.y, add: start.add - end.add };
-      if (last.count === 1 || JSON.stringify(step) === JSON.stringify(last.step)) {
-        runs[runs.length - 1] = { ...last, count: last.count + 1, step };
-        continue;
-      }
-    }
-    runs.push({ tile: placed, count: 1, start, step: { x: 0, y: 0, add: 0 } });
-  }
-  return runs;
-}
 
 /** Stretches of memory that the sum of one output runs over, the same for every tap row. */
 function stretches({ kernel, dilation, channels, x }: DirectGeometry) {
@@ -216,6 +39,15 @@ function stretches({ kernel, dilation, channels, x }: DirectGeometry) {
   return { count, length, pieces, isSplit: kernel[0] * kernel[1] * count * length > CHAIN };
 }
 
+/** What tiles are read from and written to. */
+type Moving = "x" | "y" | "add";
+
+/** Whether tiles read a whole row of taps at once: for this few outputs, loading inputs takes longer than multiplying. */
+function readsRows(geometry: DirectGeometry): boolean {
+  const { kernel, tile } = geometry;
+  return tile.vectors === 1 && kernel[2] > 1 && kernel[2] <= NARROW && stretches(geometry).pieces === 1;
+}
+
 /** Writes the tiles of one strip and one panel. Holds the variables that the levels of the loop nest share. */
 class TileWriter {
   private readonly sums: readonly Local[];
@@ -225,6 +57,7 @@ class TileWriter {
   private readonly plane: Local;
   private readonly row: Local;
   private readonly tap: Local;
+  private readonly later: Local;
   private readonly end: Local;
   private readonly activate: ((vector: Local) => void) | null;
 
@@ -236,12 +69,13 @@ class TileWriter {
     this.sums = f.locals("v128", pixels * vectors);
     this.weights = f.locals("v128", Math.max(vectors, pixels));
     this.factor = f.local("v128");
-    [this.weight, this.plane, this.row, this.tap, this.end] = f.locals("i32", 5) as [Local, Local, Local, Local, Local];
+    [this.weight, this.plane, this.row] = f.locals("i32", 3) as [Local, Local, Local];
+    [this.tap, this.later, this.end] = f.locals("i32", 3) as [Local, Local, Local];
     this.activate = applied(f, geometry.activation);
   }
 
   /** One tile: its sums, and what becomes of them. `lanes` of the last vector are channels. */
-  tile(placed: Placed, vectors: number, lanes: number, at: Record<"x" | "y" | "add" | "weight" | "bias", Local>): void {
+  tile(placed: Placed, vectors: number, lanes: number, at: Record<Moving | "weight" | "bias", Local>): void {
     const { f, geometry } = this;
     const pixels = placed.x.length;
     const sum = (pixel: number, vector: number) => this.sums[pixel * vectors + vector]!;
@@ -293,6 +127,20 @@ class TileWriter {
     const { count, length, pieces } = stretches(geometry);
     // A phase of a transposed convolution may have no taps.
     if (termsOf(geometry) === 0) return;
+    const tap = () => {
+      if (pieces === 1) this.stretch(offsets, vectors, length);
+      else {
+        const whole = Math.floor(length / pieces / 4) * 4;
+        const piece = (terms: number) => {
+          begin();
+          this.stretch(offsets, vectors, terms);
+          finish();
+        };
+        f.repeat(pieces - 1, () => piece(whole));
+        piece(length - (pieces - 1) * whole);
+      }
+      f.increase(this.tap, 4 * (dilation[2] * x.pixel - length));
+    };
     f.set(this.weight, at.weight);
     f.set(this.plane, at.x);
     f.repeat(kernel[0], () => {
@@ -300,21 +148,8 @@ class TileWriter {
       f.repeat(kernel[1], () => {
         f.set(this.tap, this.row);
         if (pieces === 1) begin();
-        f.repeat(count, () => {
-          if (pieces === 1) this.stretch(offsets, vectors, length);
-          else {
-            const whole = Math.floor(length / pieces / 4) * 4;
-            const piece = (terms: number) => {
-              begin();
-              this.stretch(offsets, vectors, terms);
-              finish();
-            };
-            f.repeat(pieces - 1, () => piece(whole));
-            piece(length - (pieces - 1) * whole);
-            f.increase(this.tap, -4 * length);
-          }
-          f.increase(this.tap, 4 * dilation[2] * x.pixel);
-        });
+        if (readsRows(geometry)) this.rowOfTaps(offsets);
+        else f.repeat(count, () => tap());
         if (pieces === 1) finish();
         f.increase(this.row, 4 * dilation[1] * x.row);
       });
@@ -322,59 +157,102 @@ class TileWriter {
     });
   }
 
-  /**
-   * The terms of one stretch of numbers that lie next to each other, from `tap` on; `weight` moves behind what it read.
-   * In one piece `tap` stays; where the caller cuts a stretch into pieces, it moves.
-   */
+  /** The terms of one stretch of numbers that lie next to each other. `tap` and `weight` move behind what they read. */
   private stretch(offsets: readonly number[], vectors: number, length: number): void {
     const { f, tap, weight } = this;
+    this.inRounds(length, (terms) => {
+      for (let term = 0; term < terms; term++) {
+        this.term(offsets, vectors, term);
+        f.increase(tap, 4);
+      }
+      f.increase(weight, 16 * vectors * terms);
+    });
+  }
+
+  /**
+   * The terms of one row of taps, channel by channel. Windows overlap: an input number is loaded once for all the taps
+   * that see it, whose weights stay in registers. `weight` moves behind the row.
+   */
+  private rowOfTaps(offsets: readonly number[]): void {
+    const { f, tap, weight, weights, factor } = this;
+    const { kernel, dilation, channels, x } = this.geometry;
+    const uses = new Map<number, { readonly pixel: number; readonly column: number }[]>();
+    for (let column = 0; column < kernel[2]; column++) {
+      for (const [pixel, offset] of offsets.entries()) {
+        const cell = offset + 4 * column * dilation[2] * x.pixel;
+        uses.set(cell, [...(uses.get(cell) ?? []), { pixel, column }]);
+      }
+    }
+    const cells = [...uses.keys()].sort((a, b) => a - b);
+    this.inRounds(channels, (terms) => {
+      for (let term = 0; term < terms; term++) {
+        for (const [column, vector] of weights.slice(0, kernel[2]).entries()) {
+          f.set(vector, v128.load(weight, 16 * (column * channels + term)));
+        }
+        for (const [index, cell] of cells.entries()) {
+          this.loadInput(factor, cells, index);
+          for (const { pixel, column } of uses.get(cell)!) this.accumulate(this.sums[pixel]!, factor, weights[column]!);
+        }
+        f.increase(tap, 4);
+      }
+      f.increase(weight, 16 * terms);
+    });
+    f.increase(weight, 16 * (kernel[2] - 1) * channels);
+  }
+
+  /** Writes `step` so often that it does `length` terms from `tap` on, which it moves. */
+  private inRounds(length: number, step: (terms: number) => void): void {
+    const { f, tap, end } = this;
     // Where a V8 does not unroll a little well, it does not unroll a lot either.
     const most = this.geometry.tile.unroll;
     const unroll = most > 1 && length <= 24 ? length : most;
     const rounds = Math.floor(length / unroll);
-    const step = (terms: number) => {
-      for (let term = 0; term < terms; term++) this.term(offsets, vectors, term);
-      f.increase(weight, 16 * vectors * terms);
-      f.increase(tap, 4 * terms);
-    };
     if (rounds === 1) step(unroll);
     else {
-      f.set(this.end, i32.add(tap, 4 * unroll * rounds));
+      f.set(end, i32.add(tap, 4 * unroll * rounds));
       f.until(() => {
         step(unroll);
-        return i32.ne(tap, this.end);
+        return i32.ne(tap, end);
       });
     }
     if (length % unroll > 0) step(length % unroll);
-    if (stretches(this.geometry).pieces === 1) f.increase(tap, -4 * length);
   }
 
   /** One term of the sums of all pixels: an input number of each, times a panel of weights. */
   private term(offsets: readonly number[], vectors: number, term: number): void {
-    const { f, tap, weight, weights, factor, sums } = this;
-    const accumulate = (pixel: number, v: number, input: Local, weights: Local) => {
-      const sum = sums[pixel * vectors + v]!;
-      f.set(
-        sum,
-        this.geometry.fused ? f32x4.fusedMultiplyAdd(input, weights, sum) : f32x4.add(f32x4.mul(input, weights), sum),
-      );
-    };
+    const { f, weight, weights, factor, sums } = this;
     const loadWeights = (into: Local, v: number) => f.set(into, v128.load(weight, 16 * (term * vectors + v)));
-    const loadInput = (into: Local, pixel: number) => f.set(into, v128.splat(tap, offsets[pixel]! + 4 * term));
+    const sum = (pixel: number, v: number) => sums[pixel * vectors + v]!;
     // Whichever side has fewer vectors stays in registers.
     if (vectors <= offsets.length) {
       for (let v = 0; v < vectors; v++) loadWeights(weights[v]!, v);
       for (let pixel = 0; pixel < offsets.length; pixel++) {
-        loadInput(factor, pixel);
-        for (let v = 0; v < vectors; v++) accumulate(pixel, v, factor, weights[v]!);
+        this.loadInput(factor, offsets, pixel);
+        for (let v = 0; v < vectors; v++) this.accumulate(sum(pixel, v), factor, weights[v]!);
       }
     } else {
-      for (let pixel = 0; pixel < offsets.length; pixel++) loadInput(weights[pixel]!, pixel);
+      for (let pixel = 0; pixel < offsets.length; pixel++) this.loadInput(weights[pixel]!, offsets, pixel);
       for (let v = 0; v < vectors; v++) {
         loadWeights(factor, v);
-        for (let pixel = 0; pixel < offsets.length; pixel++) accumulate(pixel, v, weights[pixel]!, factor);
+        for (let pixel = 0; pixel < offsets.length; pixel++) this.accumulate(sum(pixel, v), weights[pixel]!, factor);
       }
     }
+  }
+
+  /**
+   * One of the numbers `offsets` behind `tap`, in all lanes. V8 adds the offset of such a load to the start of memory
+   * first: as long as only few offsets occur, in whatever term, these sums stay in registers.
+   */
+  private loadInput(into: Local, offsets: readonly number[], index: number): void {
+    const { f, tap, later } = this;
+    const first = index - (index % OFFSETS);
+    if (first > 0 && index === first) f.set(later, i32.add(tap, offsets[first]!));
+    f.set(into, first > 0 ? v128.splat(later, offsets[index]! - offsets[first]!) : v128.splat(tap, offsets[index]!));
+  }
+
+  private accumulate(sum: Local, a: Local, b: Local): void {
+    const { fused } = this.geometry;
+    this.f.set(sum, fused ? f32x4.fusedMultiplyAdd(a, b, sum) : f32x4.add(f32x4.mul(a, b), sum));
   }
 }
 
@@ -386,94 +264,105 @@ export function directKernel(given: DirectGeometry): Kernel<"x" | "weight" | "bi
   const geometry = flattened(given);
   const { batch, groups, channels, outputs, stride, size, x, y, add, tile } = geometry;
   const [planes, rows] = size;
-  const { strip, strips, panels, unitStrips, unitPanels, stripUnits, panelUnits, work } = cut(geometry);
-  const panelFloats = termsOf(geometry) * 4 * tile.vectors;
-  const groupFloats = termsOf(geometry) * 4 * (panels.whole * tile.vectors + panels.rest);
-  const groupBias = 4 * (panels.whole * tile.vectors + panels.rest);
+  const { stripRows, strips, panels, unitStrips, unitPanels, unitGroups, work, ...units } = cut(geometry);
+  const { stripUnits, panelUnits, groupUnits } = units;
+  const vectors = panels.whole * tile.vectors + panels.rest;
   const { batch: _, ...coded } = geometry;
   return {
     key: `direct ${JSON.stringify(coded)}`,
     addresses: ["x", "weight", "bias", "y", "add"],
-    units: batch * planes * groups * stripUnits * panelUnits,
+    units: batch * planes * groupUnits * stripUnits * panelUnits,
     work,
     write(f, addresses, unit) {
       const writer = new TileWriter(f, geometry);
-      const at = {
-        ...{ x: f.local("i32"), y: f.local("i32"), add: f.local("i32") },
-        ...{ weight: f.local("i32"), bias: f.local("i32") },
+      // unit = (((image, plane), groups), strips), panels: neighbours share their input.
+      const outer = f.let("i32", unit);
+      const next = (count: number) => {
+        const index = f.let("i32", i32.rem(outer, count));
+        f.set(outer, i32.div(outer, count));
+        return index;
       };
-      // unit = (((image, plane), group), strips), panels: neighbours share their input.
-      const [panelUnit, outer] = [f.let("i32", i32.rem(unit, panelUnits)), f.let("i32", i32.div(unit, panelUnits))];
-      const firstStrip = f.let("i32", i32.mul(i32.rem(outer, stripUnits), unitStrips));
-      f.set(outer, i32.div(outer, stripUnits));
-      const group = f.let("i32", i32.rem(outer, groups));
-      f.set(outer, i32.div(outer, groups));
-      const [plane, image] = [f.let("i32", i32.rem(outer, planes)), f.let("i32", i32.div(outer, planes))];
-      const slab = (s: Strides, step: number, groupStep: number) =>
-        i32.add(
-          i32.mul(image, 4 * s.image),
-          i32.add(i32.mul(plane, 4 * step * s.plane), i32.mul(group, 4 * (s.group ?? groupStep))),
-        );
-      const base = {
-        x: f.let("i32", i32.add(addresses.x, slab(x, stride[0], channels))),
-        y: f.let("i32", i32.add(addresses.y, slab(y, 1, outputs))),
-        add: f.let("i32", add ? i32.add(addresses.add, slab(add, 1, outputs)) : 0),
+      const some = (unitCount: number, length: number, count: number) => {
+        const first = f.let("i32", i32.mul(next(unitCount), length));
+        return [first, f.let("i32", i32.min(i32.add(first, length), count))] as const;
       };
-      const firstPanel = f.let("i32", i32.mul(panelUnit, unitPanels));
-      const lastPanel = f.let("i32", i32.min(i32.add(firstPanel, unitPanels), panels.count));
-      const lastStrip = f.let("i32", i32.min(i32.add(firstStrip, unitStrips), strips));
-      const [panel, stripIndex] = [f.local("i32"), f.local("i32")];
-      const start = { x: f.local("i32"), y: f.local("i32"), add: f.local("i32") };
+      const [firstPanel, lastPanel] = some(panelUnits, unitPanels, panels.count);
+      const [firstStrip, lastStrip] = some(stripUnits, unitStrips, strips);
+      const [firstGroup, lastGroup] = some(groupUnits, unitGroups, groups);
+      const [plane, image] = [next(planes), outer];
 
-      const tiles = (rowsOfStrip: number, vectors: number, lanes: number) => {
-        for (const run of placeTiles(geometry, rowsOfStrip)) {
-          f.set(at.x, i32.add(start.x, run.start.x));
-          f.set(at.y, i32.add(start.y, run.start.y));
-          if (add) f.set(at.add, i32.add(start.add, run.start.add));
-          f.repeat(run.count, () => {
-            writer.tile(run.tile, vectors, lanes, at);
-            if (run.count === 1) return;
-            f.increase(at.x, run.step.x);
-            f.increase(at.y, run.step.y);
-            if (add) f.increase(at.add, run.step.add);
-          });
-        }
+      // Where the unit's weights are, and where the first strip of the plane begins.
+      const lane = i32.add(i32.mul(firstGroup, 16 * vectors), i32.mul(firstPanel, 16 * tile.vectors));
+      const weight = f.let("i32", i32.add(addresses.weight, i32.mul(lane, termsOf(geometry))));
+      const bias = f.let("i32", i32.add(addresses.bias, lane));
+      const slab = (name: Moving, s: Strides, planeStep: number, groupStep: number, panelStep: number) => {
+        const inPixel = i32.add(i32.mul(firstGroup, 4 * (s.group ?? groupStep)), i32.mul(firstPanel, panelStep));
+        const inImage = i32.add(i32.mul(plane, 4 * planeStep * s.plane), inPixel);
+        return f.let("i32", i32.add(addresses[name], i32.add(i32.mul(image, 4 * s.image), inImage)));
       };
-      const overStrips = (vectors: number, lanes: number) => {
-        f.range(stripIndex, firstStrip, lastStrip, 1, () => {
-          const channel = i32.mul(panel, 16 * tile.vectors);
-          f.set(start.x, i32.add(base.x, i32.mul(stripIndex, 4 * strip * stride[1] * x.row)));
-          f.set(start.y, i32.add(base.y, i32.add(channel, i32.mul(stripIndex, 4 * strip * y.row))));
-          if (add) f.set(start.add, i32.add(base.add, i32.add(channel, i32.mul(stripIndex, 4 * strip * add.row))));
-          const last = rows % strip;
-          if (last === 0) tiles(strip, vectors, lanes);
-          else if (strips === 1) tiles(last, vectors, lanes);
-          else {
-            f.if(
-              i32.eq(stripIndex, strips - 1),
-              () => tiles(last, vectors, lanes),
-              () => tiles(strip, vectors, lanes),
-            );
-          }
-        });
+      const base = {
+        x: slab("x", x, stride[0], channels, 0),
+        y: slab("y", y, 1, outputs, 16 * tile.vectors),
+        add: add ? slab("add", add, 1, outputs, 16 * tile.vectors) : addresses.add,
+      };
+      const rowStep = { x: stride[1] * x.row, y: y.row, add: add?.row ?? 0 };
+      const written: readonly Moving[] = add ? ["y", "add"] : ["y"];
+      const moving: readonly Moving[] = ["x", ...written];
+      const places = () => ({ x: f.local("i32"), y: f.local("i32"), add: f.local("i32") });
+      const [start, place] = [places(), places()];
+      const at = { ...places(), weight: f.local("i32"), bias: f.local("i32") };
+      const [strip, group, panel] = f.locals("i32", 3) as [Local, Local, Local];
+
+      const panelOf = (placed: Placed, vectors: number, lanes: number) => {
+        writer.tile(placed, vectors, lanes, at);
+        f.increase(at.weight, 16 * vectors * termsOf(geometry));
+        for (const name of ["bias", ...written] as const) f.increase(at[name], 16 * vectors);
       };
       // Behind the last channel of a pixel there may be the next pixel, or another group's channel.
       const room = groups === 1 || y.group !== undefined ? y.pixel : outputs;
       const lastLanes = room >= 4 * Math.ceil(outputs / 4) ? 4 : outputs - 4 * (Math.ceil(outputs / 4) - 1);
-      const narrow = () => overStrips(panels.rest, lastLanes);
-      const wide = () => overStrips(tile.vectors, 4);
-      f.range(panel, firstPanel, lastPanel, 1, () => {
-        f.set(
-          at.weight,
-          i32.add(addresses.weight, i32.add(i32.mul(group, 4 * groupFloats), i32.mul(panel, 4 * panelFloats))),
-        );
-        f.set(
-          at.bias,
-          i32.add(addresses.bias, i32.add(i32.mul(group, 4 * groupBias), i32.mul(panel, 16 * tile.vectors))),
-        );
-        if (panels.rest === 0) wide();
-        else if (panels.whole === 0) narrow();
-        else f.if(i32.eq(panel, panels.whole), narrow, wide);
+      const lastWhole = f.let("i32", i32.min(lastPanel, panels.whole));
+      const allPanels = (placed: Placed) => {
+        if (panels.whole > 0) f.range(panel, firstPanel, lastWhole, 1, () => panelOf(placed, tile.vectors, 4));
+        if (panels.rest > 0) f.if(i32.ne(lastPanel, lastWhole), () => panelOf(placed, panels.rest, lastLanes));
+      };
+      const allGroups = (placed: Placed) => {
+        f.set(at.weight, weight);
+        f.set(at.bias, bias);
+        if (unitGroups === 1) {
+          allPanels(placed);
+          return;
+        }
+        f.range(group, firstGroup, lastGroup, 1, () => {
+          allPanels(placed);
+          f.increase(at.x, 4 * channels);
+          for (const name of written) f.increase(at[name], 4 * outputs - 16 * vectors);
+        });
+      };
+      const tiles = (rowsOfStrip: number) => {
+        for (const run of placeTiles(geometry, rowsOfStrip)) {
+          for (const name of moving) f.set(place[name], i32.add(start[name], run.start[name]));
+          f.repeat(run.count, () => {
+            for (const name of moving) f.set(at[name], place[name]);
+            allGroups(run.tile);
+            for (const name of moving) f.increase(place[name], run.step[name]);
+          });
+        }
+      };
+      f.range(strip, firstStrip, lastStrip, 1, () => {
+        for (const name of moving) {
+          f.set(start[name], i32.add(base[name], i32.mul(strip, 4 * stripRows * rowStep[name])));
+        }
+        const last = rows % stripRows;
+        if (last === 0) tiles(stripRows);
+        else if (strips === 1) tiles(last);
+        else {
+          f.if(
+            i32.eq(strip, strips - 1),
+            () => tiles(last),
+            () => tiles(stripRows),
+          );
+        }
       });
     },
   };

@@ -2,8 +2,8 @@
 import { effectiveKernel, type Placement } from "../../shape/window.ts";
 import type { Surround } from "../backend.ts";
 import type { Core } from "./core.ts";
-import type { Tile } from "./direct.ts";
 import { type Margin, NO_MARGIN, type Size3, type Strides, size3 } from "./tensor.ts";
+import type { Tile } from "./tiling.ts";
 
 /** A convolution with everything about its axes in threes. */
 export interface Windows {
@@ -58,9 +58,10 @@ export function marginFor(dims: readonly number[], later: readonly Surround[] | 
 
 /** Pixels × panel that suit so many pixels: with few of them, a wider panel keeps enough sums in flight. */
 export function tileFor(core: Core, pixels: number, outputs: number): Tile {
-  if (outputs <= 4) return { pixels: 12, vectors: 1, unroll: 1 };
+  const { unroll } = core.tile;
+  if (outputs <= 4) return { pixels: 10, vectors: 1, unroll };
   if (pixels >= 4) return core.tile;
-  return { pixels, vectors: [8, 4, 3][pixels - 1]!, unroll: 1 };
+  return { pixels, vectors: [8, 4, 3][pixels - 1]!, unroll };
 }
 
 /** The taps of a kernel in the order in which windows read them: backwards for one that is turned around. */

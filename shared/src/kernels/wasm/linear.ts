@@ -4,9 +4,10 @@ import { linearDims, matmulDims, sameDims } from "../check.ts";
 import { places } from "../reference/arithmetic.ts";
 import { elementCount } from "../values.ts";
 import type { Core } from "./core.ts";
-import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { directKernel, directWeights, packBias, packDirect } from "./direct.ts";
 import { tileFor } from "./geometry.ts";
 import type { Strides, WasmTensor } from "./tensor.ts";
+import type { DirectGeometry } from "./tiling.ts";
 
 /** Rows of the left matrix that are worked off together. */
 const STRIP = 48;

@@ -7,9 +7,10 @@ import type { Placement } from "../../shape/window.ts";
 import type { TransposedConvolution } from "../backend.ts";
 import { transposedDims } from "../check.ts";
 import type { Core } from "./core.ts";
-import { type DirectGeometry, directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { directKernel, directWeights, packBias, packDirect } from "./direct.ts";
 import { marginFor, product, stridesOf, tileFor, windowsOf } from "./geometry.ts";
 import type { Margin, Size3, WasmTensor } from "./tensor.ts";
+import type { DirectGeometry } from "./tiling.ts";
 
 /** The outputs first, first + stride, … of one axis. */
 interface Phase {
