@@ -35,9 +35,9 @@ function start(): void {
   let restored = false;
   function restore(): void {
     restored = true;
-    const { sample, seed, sizes, flipped } = model.choices;
+    const { samples, seed, sizes, flipped } = model.choices;
     const quietly = () => {};
-    if (sample) connection.ask({ kind: "sample", input: null, sample }, quietly);
+    for (const [input, sample] of Object.entries(samples)) connection.ask({ kind: "sample", input, sample }, quietly);
     if (seed !== null) connection.ask({ kind: "seed", seed }, quietly);
     if (Object.keys(sizes).length > 0) connection.ask({ kind: "sizes", sizes }, quietly);
     if (flipped) connection.ask({ kind: "flip", on: true }, quietly);
@@ -89,7 +89,6 @@ function start(): void {
       context.drawImage(whole, 0, 0, width, height);
       whole.close();
       const rgba = context.getImageData(0, 0, width, height).data.buffer as ArrayBuffer;
-      model.choices.sample = null;
       await connection.once({ kind: "sample", input, sample: { kind: "image", name, width, height, rgba } });
     } catch (error) {
       const why = error instanceof DOMException ? "it is no picture that can be read" : (error as Error).message;

@@ -5,6 +5,7 @@
 import type { PaletteName } from "#shared/preview/palette.ts";
 import type {
   Amount,
+  ChosenFiles,
   Diagram,
   DiagramNode,
   GeneratedSample,
@@ -57,13 +58,15 @@ export interface Choices {
   place: Place | null;
   flipped: boolean;
   shift: { dx: number; dy: number };
-  sample: Extract<Sample, { kind: "generated" }> | null;
+  /** By input: its generated sample. */
+  samples: Record<string, Extract<Sample, { kind: "generated" }>>;
   /** Of the weights; null: the worker's own. */
   seed: number | null;
   sizes: Record<string, number | null>;
-  /** The model's URI, and whether the panel stays with it: by these the panel is made again. */
+  /** The model's URI, whether the panel stays with it, and the files chosen for it: by these the panel is made again. */
   file: string | null;
   pinned: boolean;
+  files: ChosenFiles | null;
 }
 
 const FIRST_CHOICES: Choices = {
@@ -81,11 +84,12 @@ const FIRST_CHOICES: Choices = {
   place: null,
   flipped: false,
   shift: { dx: 0, dy: 0 },
-  sample: null,
+  samples: {},
   seed: null,
   sizes: {},
   file: null,
   pinned: false,
+  files: null,
 };
 
 export interface Done {
@@ -201,7 +205,7 @@ export class Model {
       case "panel":
         this.title = message.title;
         this.pinned = message.pinned;
-        Object.assign(this.choices, { file: message.file, pinned: message.pinned });
+        Object.assign(this.choices, { file: message.file, pinned: message.pinned, files: message.files });
         break;
       case "diagram":
         this.diagram = message.diagram;
@@ -267,8 +271,8 @@ export class Model {
       }
       case "sample":
         this.editions.plain++;
-        // A file's is not chosen again: the worker keeps it as long as it lives.
-        if (!Object.hasOwn(GENERATED, message.sample.name)) this.choices.sample = null;
+        // A file's is the panel's to choose again.
+        if (!Object.hasOwn(GENERATED, message.sample.name)) delete this.choices.samples[message.report.input];
         this.samples.set(message.report.input, { ...message.report, name: message.sample.name });
         break;
       case "weights":
@@ -277,6 +281,9 @@ export class Model {
         break;
       case "crashed":
         this.runs.clear();
+        this.notice = { severity: "error", message: message.message };
+        break;
+      case "unreadable":
         this.notice = { severity: "error", message: message.message };
         break;
       case "notice":

@@ -11,6 +11,8 @@ export function registerCommands(client: BaseLanguageClient, previews: Previews)
     commands.registerCommand("convlint.showOutput", () => showOutput(client)),
     commands.registerCommand("convlint.copyLayerTable", () => copyLayerTable(client)),
     commands.registerCommand("convlint.previewModel", (uri?: Uri) => previews.open(uri)),
+    commands.registerCommand("convlint.previewSample", (uri?: Uri, input?: string) => previews.useSample(uri, input)),
+    commands.registerCommand("convlint.previewWeights", (...uris: Uri[]) => previews.useWeights(...uris)),
   ];
 }
 

@@ -66,7 +66,13 @@ Object.assign(globalThis, {
       }
       asked.push(message);
       if (message.kind === "ready") {
-        say({ kind: "panel", title: "lenet.cnn.yaml", pinned: false });
+        say({
+          kind: "panel",
+          title: "lenet.cnn.yaml",
+          pinned: false,
+          file: "file:///model.cnn.yaml",
+          files: { weights: [], samples: {} },
+        });
         for (const each of first) bridge.tell(each);
       }
     },

@@ -92,7 +92,7 @@ export class Toolbar {
       this.reportText,
       el("form", { method: "dialog" }, el("button", { class: "primary" }, "Close")),
     );
-    this.sampleSeed.value = String(choices.sample?.seed ?? 0);
+    this.sampleSeed.value = String(Object.values(choices.samples)[0]?.seed ?? 0);
     this.element = el(
       "header",
       { class: "toolbar" },
@@ -133,7 +133,7 @@ export class Toolbar {
     this.weights.value = seeded ? "seeded" : "own";
     this.seedField.hidden = !seeded;
     if (document.activeElement !== this.seed) this.seed.value = seed ?? "";
-    const problems = (weights?.mismatched.length ?? 0) + (weights?.missing.length ?? 0) + (weights?.problem ? 1 : 0);
+    const problems = (weights?.mismatched.length ?? 0) + (weights?.missing.length ?? 0);
     const trouble = problems + [...samples.values()].filter(({ problem }) => problem !== null).length;
     this.report.hidden = !report && !weights;
     const matched = seeded ? "Report" : `${weights.matched} matched${problems ? `, ${problems} not` : ""}`;
@@ -193,8 +193,9 @@ export class Toolbar {
       name: value as GeneratedSample,
       seed: Number(this.sampleSeed.value) || 0,
     } as const;
-    this.model.choices.sample = sample;
-    void this.ask({ kind: "sample", input: this.chosenInput(), sample });
+    const input = this.chosenInput();
+    if (input !== null) this.model.choices.samples[input] = sample;
+    void this.ask({ kind: "sample", input, sample });
   }
 
   private useSeed(): void {
@@ -221,7 +222,6 @@ export class Toolbar {
       ]),
       el("h2", {}, "Weights"),
       ...(weights ? [list(weights.text)] : [paragraph("Seeded.")]),
-      ...(weights?.problem ? [paragraph(weights.problem, true)] : []),
       ...(weights && weights.mismatched.length > 0
         ? [
             el(

@@ -1,7 +1,7 @@
-/** What the preview reads and saves, always by a dialog in which the user names the file. */
+/** What the preview reads and saves: files that the user names, by a dialog or as a command's argument. */
 import { imageSize } from "image-size";
 import { FileType, Uri, window, workspace } from "vscode";
-import type { NamedBytes } from "#shared/preview/protocol.ts";
+import type { NamedBytes, PageMessage } from "#shared/preview/protocol.ts";
 
 /** Bytes of one file, and of all together, at most. */
 const MOST_BYTES = 2 ** 31 - 1;
@@ -14,14 +14,20 @@ const MOST_FILES = 20_000;
 /** A file is refused; the message is for the user. */
 export class FileRefusal extends Error {}
 
-const FILTERS: Readonly<Record<"image" | "array" | "weights", Record<string, string[]>>> = {
-  image: { Pictures: ["png", "jpg", "jpeg", "webp", "gif", "bmp"] },
+/** What is picked, and so which dialog. */
+type Picked = Extract<PageMessage, { kind: "pick" }>["what"] | "sample";
+
+const PICTURES = ["png", "jpg", "jpeg", "webp", "gif", "bmp"];
+
+const FILTERS: Readonly<Record<Exclude<Picked, "weightFolder">, Record<string, string[]>>> = {
+  image: { Pictures: PICTURES },
+  sample: { "Pictures and Arrays": [...PICTURES, "npy"] },
   array: { Arrays: ["npy"] },
   weights: { Weights: ["safetensors", "npz", "npy", "json", "bin"] },
 };
 
-/** The files that the user picks; null where they pick none. @param near where the dialog begins. */
-export async function pick(what: keyof typeof FILTERS | "weightFolder", near: Uri): Promise<NamedBytes[] | null> {
+/** The files or the folder that the user picks; none where they pick none. @param near where the dialog begins. */
+export async function pick(what: Picked, near: Uri): Promise<readonly Uri[]> {
   const isFolder = what === "weightFolder";
   const picked = await window.showOpenDialog({
     defaultUri: Uri.joinPath(near, ".."),
@@ -31,10 +37,20 @@ export async function pick(what: keyof typeof FILTERS | "weightFolder", near: Ur
     ...(isFolder ? {} : { filters: FILTERS[what] }),
     openLabel: isFolder ? "Use Weights" : "Open",
   });
-  if (!picked || picked.length === 0) return null;
-  if (what === "image") return [await readPicture(picked[0]!)];
-  if (what === "weightFolder") return readFolder(picked[0]!);
-  return readAll(what === "weights" ? await withShards(picked) : picked);
+  return picked ?? [];
+}
+
+/** Weights: every .npy of a folder, or files with those that they name. @throws FileRefusal */
+export async function readWeights(uris: readonly Uri[]): Promise<readonly NamedBytes[]> {
+  const [first] = uris;
+  if (uris.length === 1 && (await typeOf(first!)) & FileType.Directory) return readFolder(first!);
+  return readAll(await withShards(uris));
+}
+
+/** An array (.npy), or a picture, which is not decoded yet. @throws FileRefusal */
+export async function readSample(uri: Uri): Promise<{ readonly kind: "array" | "picture"; readonly file: NamedBytes }> {
+  if (!uri.path.toLowerCase().endsWith(".npy")) return { kind: "picture", file: await readPicture(uri) };
+  return { kind: "array", file: await read(uri, baseName(uri), MOST_BYTES) };
 }
 
 function baseName({ path }: Uri): string {
@@ -71,13 +87,13 @@ async function readAll(uris: readonly Uri[]): Promise<NamedBytes[]> {
 }
 
 /** @throws FileRefusal where the file says that its picture is too large to be decoded, or is none. */
-export async function readPicture(uri: Uri): Promise<NamedBytes> {
+async function readPicture(uri: Uri): Promise<NamedBytes> {
   const file = await read(uri, baseName(uri), MOST_PICTURE_BYTES);
   checkPicture(file);
   return file;
 }
 
-export function checkPicture({ name, bytes }: NamedBytes): void {
+function checkPicture({ name, bytes }: NamedBytes): void {
   let size: { readonly width: number; readonly height: number };
   try {
     size = imageSize(new Uint8Array(bytes));
@@ -99,7 +115,7 @@ async function withShards(picked: readonly Uri[]): Promise<readonly Uri[]> {
     const { bytes } = await read(uri, baseName(uri), MOST_BYTES);
     for (const name of shardsNamed(new TextDecoder().decode(bytes))) {
       const shard = Uri.joinPath(uri, "..", name);
-      if (await exists(shard)) all.set(shard.toString(), shard);
+      if ((await typeOf(shard)) & FileType.File) all.set(shard.toString(), shard);
     }
   }
   return [...all.values()];
@@ -121,11 +137,12 @@ export function shardsNamed(text: string): readonly string[] {
   return [...new Set(names)].filter((name) => !/[/\\]/.test(name) && name !== "." && name !== "..");
 }
 
-async function exists(uri: Uri): Promise<boolean> {
+/** With the flag of symbolic links; FileType.Unknown where there is nothing. */
+async function typeOf(uri: Uri): Promise<FileType> {
   try {
-    return (await workspace.fs.stat(uri)).type === FileType.File;
+    return (await workspace.fs.stat(uri)).type;
   } catch {
-    return false;
+    return FileType.Unknown;
   }
 }
 

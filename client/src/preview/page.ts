@@ -1,6 +1,6 @@
 /** The page's document, and the check of what it sends: the page shows strings of models and is not trusted. */
 import type { Uri, Webview } from "vscode";
-import type { FromPage, PageMessage } from "#shared/preview/protocol.ts";
+import type { ChosenFiles, FromPage, PageMessage } from "#shared/preview/protocol.ts";
 
 const PAGE_MESSAGES: Readonly<Record<PageMessage["kind"], true>> = {
   ready: true,
@@ -26,6 +26,31 @@ export function checked(message: unknown): FromPage | null {
     pin: typeof pinned === "boolean",
   }[kind as PageMessage["kind"]];
   return isSound ? (message as FromPage) : null;
+}
+
+/** What a page kept of its panel, as far as it is sound. */
+export function checkedState(state: unknown): {
+  readonly file: string | null;
+  readonly pinned: boolean;
+  readonly files: ChosenFiles;
+} {
+  const { file, pinned, files } = mapOf(state);
+  const { weights, samples } = mapOf(files);
+  const isUri = (each: unknown): each is string => typeof each === "string";
+  return {
+    file: isUri(file) ? file : null,
+    pinned: pinned === true,
+    files: {
+      weights: Array.isArray(weights) ? weights.filter(isUri) : [],
+      samples: Object.fromEntries(
+        Object.entries(mapOf(samples)).filter((each): each is [string, string] => isUri(each[1])),
+      ),
+    },
+  };
+}
+
+function mapOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 function isRange(range: unknown): boolean {

@@ -1,6 +1,6 @@
 /**
- * One preview: a webview beside the text, its worker, and the way between them. It keeps nothing of the model itself: the
- * page and the worker can both be made again at any time.
+ * One preview: a webview beside the text, its worker, and the way between them. It keeps nothing of the model itself but
+ * which files were chosen for it: the page and the worker can both be made again at any time.
  */
 import {
   type Disposable,
@@ -14,9 +14,16 @@ import {
   workspace,
 } from "vscode";
 import type { Range as Offsets } from "#shared/ops/finding.ts";
-import type { PageMessage, PanelMessage, PanelRequest, Request, WorkerEvent } from "#shared/preview/protocol.ts";
+import type {
+  ChosenFiles,
+  PageMessage,
+  PanelMessage,
+  PanelRequest,
+  Request,
+  WorkerEvent,
+} from "#shared/preview/protocol.ts";
 import type { CheckOptions } from "#shared/protocol.ts";
-import { FileRefusal, pick, save } from "./files.ts";
+import { FileRefusal, pick, readSample, readWeights, save } from "./files.ts";
 import { checked, documentOf, newNonce } from "./page.ts";
 import type { StartThread, Thread } from "./thread.ts";
 
@@ -46,8 +53,26 @@ export interface PanelHost {
   optionsOf(document: TextDocument): Promise<CheckOptions | null>;
 }
 
+/** What a panel shows, and how; by this it can be made again. */
+export interface Shown {
+  readonly document: TextDocument;
+  readonly pinned: boolean;
+  readonly files: ChosenFiles;
+}
+
 export class PreviewPanel implements Disposable {
+  private document: TextDocument;
+  private isPinned: boolean;
+  private files: ChosenFiles;
+  /** Before the last change. */
+  private filesBefore: ChosenFiles;
   private thread: Thread | null = null;
+  /** Ids of the model's inputs. */
+  private inputs: readonly string[] = [];
+  /** The page's script runs. */
+  private hasPage = false;
+  /** The worker has been given the chosen files. */
+  private hasFiles = false;
   /** What the page asked before the worker had a text. */
   private held: Request[] = [];
   private hasText = false;
@@ -59,11 +84,14 @@ export class PreviewPanel implements Disposable {
 
   constructor(
     readonly view: WebviewPanel,
-    private document: TextDocument,
-    private isPinned: boolean,
+    { document, pinned, files }: Shown,
     private readonly host: PanelHost,
     private readonly closed: (panel: PreviewPanel) => void,
   ) {
+    this.document = document;
+    this.isPinned = pinned;
+    this.files = files;
+    this.filesBefore = files;
     const { webview } = view;
     webview.options = { enableScripts: true, localResourceRoots: [host.dist] };
     this.parts = [
@@ -83,7 +111,7 @@ export class PreviewPanel implements Disposable {
       Uri.joinPath(host.dist, "preview.css"),
       newNonce(),
     );
-    this.showTitle();
+    this.sayPanel();
     this.start();
   }
 
@@ -108,7 +136,7 @@ export class PreviewPanel implements Disposable {
     if (this.isPinned || document === this.document) return;
     this.document = document;
     this.revealed = null;
-    this.showTitle();
+    this.sayPanel();
     void this.refreshOptions(true);
   }
 
@@ -126,6 +154,7 @@ export class PreviewPanel implements Disposable {
 
   private start(): void {
     this.hasText = false;
+    this.hasFiles = false;
     this.thread = this.host.startThread(
       (event) => this.said(event),
       (why) => this.lost(why),
@@ -151,7 +180,12 @@ export class PreviewPanel implements Disposable {
       this.lost(event.message.split("\n", 1)[0]!);
     } else if (event.kind === "file")
       void this.saveFile(event.name, event.bytes, () => this.tellPage({ kind: "done", id: event.id }));
-    else this.tellPage(event);
+    else {
+      if (event.kind === "diagram") this.inputs = event.diagram.inputs;
+      if (event.kind === "unreadable") this.remember(this.filesBefore);
+      this.tellPage(event);
+      if (event.kind === "diagram") void this.readAgain();
+    }
   }
 
   private send(message: Request | PanelRequest, transfer: readonly ArrayBuffer[] = []): void {
@@ -187,30 +221,36 @@ export class PreviewPanel implements Disposable {
     void this.view.webview.postMessage(message);
   }
 
-  private showTitle(): void {
+  private sayPanel(): void {
     const name = this.document.uri.path.replace(/^.*\//, "");
     const title = `Preview ${name}`;
     this.view.title = this.isPinned ? `${title} (pinned)` : title;
-    this.tellPage({ kind: "panel", title: name, pinned: this.isPinned, file: this.document.uri.toString() });
+    const { isPinned: pinned, files } = this;
+    this.tellPage({ kind: "panel", title: name, pinned, file: this.document.uri.toString(), files });
   }
 
   private hear(said: unknown): void {
     const message = checked(said);
     if (!message) return;
-    if (!("id" in message)) void this.hearPage(message);
-    else if (this.hasText) this.send(message);
+    if (!("id" in message)) {
+      void this.hearPage(message);
+      return;
+    }
+    this.forgetFiles(message);
+    if (this.hasText) this.send(message);
     else this.held.push(message);
   }
 
   private async hearPage(message: PageMessage): Promise<void> {
     switch (message.kind) {
       case "ready":
-        this.showTitle();
+        this.hasPage = true;
+        this.sayPanel();
         this.send({ kind: "hello" });
         return;
       case "pin":
         this.isPinned = message.pinned;
-        this.showTitle();
+        this.sayPanel();
         return;
       case "reveal":
         await this.reveal(message.range);
@@ -219,19 +259,76 @@ export class PreviewPanel implements Disposable {
         await this.saveFile(message.name, message.bytes, () => {});
         return;
       case "pick":
-        await this.pick(message.what, message.input);
+        await this.pick(message);
     }
   }
 
-  private async pick(what: Extract<PageMessage, { kind: "pick" }>["what"], input: string | null): Promise<void> {
+  // ---- files ----
+
+  private async pick({ what, input }: Extract<PageMessage, { kind: "pick" }>): Promise<void> {
+    const uris = await pick(what, this.document.uri);
+    if (uris.length === 0) return;
+    if (what === "weights" || what === "weightFolder") await this.useWeights(uris);
+    else await this.useSample(uris[0]!, input);
+  }
+
+  /** Takes the model's weights from files, or from a folder of them; says on the page why where they cannot be read. */
+  async useWeights(uris: readonly Uri[]): Promise<void> {
+    await this.orNotice(async () => {
+      const files = await readWeights(uris);
+      const weights = uris.map((uri) => uri.toString());
+      this.send(
+        { kind: "weightFiles", files },
+        files.map(({ bytes }) => bytes),
+      );
+      this.remember({ ...this.files, weights });
+    });
+  }
+
+  /**
+   * Takes a sample from a picture or an array; says on the page why where it cannot be read.
+   * @param input null: the first one.
+   */
+  async useSample(uri: Uri, input: string | null): Promise<void> {
+    await this.orNotice(async () => {
+      const { kind, file } = await readSample(uri);
+      const into = input ?? this.inputs[0];
+      if (into === undefined) throw new FileRefusal("The model has no input that a sample could go to.");
+      if (kind === "picture") this.tellPage({ kind: "picked", file, input: into });
+      else this.send({ kind: "sampleFile", input: into, file }, [file.bytes]);
+      this.remember({ ...this.files, samples: { ...this.files.samples, [into]: uri.toString() } });
+    });
+  }
+
+  /** Gives the chosen files to a worker that is new, once it has a model and there is a page that decodes pictures. */
+  private async readAgain(): Promise<void> {
+    if (this.hasFiles || !this.hasPage) return;
+    this.hasFiles = true;
+    const { weights, samples } = this.files;
+    if (weights.length > 0) await this.useWeights(weights.map((uri) => Uri.parse(uri)));
+    for (const [input, uri] of Object.entries(samples)) {
+      if (this.inputs.includes(input)) await this.useSample(Uri.parse(uri), input);
+    }
+  }
+
+  /** What is generated from now on comes from no file. */
+  private forgetFiles(request: Request): void {
+    if (request.kind === "seed") this.remember({ ...this.files, weights: [] });
+    if (request.kind === "sample" && request.sample.kind === "generated") {
+      const { [request.input ?? this.inputs[0] ?? ""]: _, ...samples } = this.files.samples;
+      this.remember({ ...this.files, samples });
+    }
+  }
+
+  private remember(files: ChosenFiles): void {
+    this.filesBefore = this.files;
+    this.files = files;
+    this.sayPanel();
+  }
+
+  private async orNotice(act: () => Promise<void>): Promise<void> {
     try {
-      const files = await pick(what, this.document.uri);
-      if (!files) return;
-      const [file] = files;
-      const transfer = files.map(({ bytes }) => bytes);
-      if (what === "image") this.tellPage({ kind: "picked", file: file!, input });
-      else if (what === "array") this.send({ kind: "sampleFile", input, file: file! }, transfer);
-      else this.send({ kind: "weightFiles", files }, transfer);
+      await act();
     } catch (error) {
       if (!(error instanceof FileRefusal)) throw error;
       this.tellPage({ kind: "notice", severity: "error", message: error.message });

@@ -17,16 +17,13 @@ import {
 import type { BaseLanguageClient } from "vscode-languageclient";
 import { type CheckOptions, OPTIONS_METHOD, type OptionsParams, type OptionsResult } from "#shared/protocol.ts";
 import type { Models } from "../models.ts";
-import { type PanelHost, PreviewPanel } from "./panel.ts";
+import { pick } from "./files.ts";
+import { checkedState } from "./page.ts";
+import { type PanelHost, PreviewPanel, type Shown } from "./panel.ts";
 import type { StartThread } from "./thread.ts";
 
 const VIEW = "convlint.preview";
-
-/** What the page keeps of its panel. */
-interface Kept {
-  readonly file?: unknown;
-  readonly pinned?: unknown;
-}
+const NO_FILES = { weights: [], samples: {} };
 
 export class Previews implements Disposable {
   private readonly panels = new Set<PreviewPanel>();
@@ -78,19 +75,49 @@ export class Previews implements Disposable {
       return;
     }
     const place = { viewColumn: ViewColumn.Beside, preserveFocus: true };
-    this.add(window.createWebviewPanel(VIEW, "Preview", place), document, false);
+    this.add(window.createWebviewPanel(VIEW, "Preview", place), { document, pinned: false, files: NO_FILES });
   }
 
-  private add(view: WebviewPanel, document: TextDocument, pinned: boolean): void {
+  /**
+   * Takes a file as the sample of the preview in front.
+   * @param uri a picture or a .npy; where absent, the user picks one.
+   * @param input name of the model's input; the first one where absent.
+   */
+  async useSample(uri?: Uri, input?: string): Promise<void> {
+    const panel = this.inFront();
+    const from = uri ?? (panel && (await pick("sample", panel.uri))[0]);
+    if (panel && from) await panel.useSample(from, input ?? null);
+  }
+
+  /**
+   * Takes the weights of files in the preview in front.
+   * @param uris a folder of .npy, or files; where absent, the user picks some.
+   */
+  async useWeights(...uris: readonly Uri[]): Promise<void> {
+    const panel = this.inFront();
+    const from = uris.length > 0 ? uris : panel && (await pick("weights", panel.uri));
+    if (panel && from && from.length > 0) await panel.useWeights(from);
+  }
+
+  /** The preview that the user looks at; says where there is none. */
+  private inFront(): PreviewPanel | undefined {
+    const panels = [...this.panels];
+    const found =
+      panels.find(({ view }) => view.active) ?? panels.findLast(({ view }) => view.visible) ?? panels.at(-1);
+    if (!found) void window.showWarningMessage("ConvLint: no preview is open.");
+    return found;
+  }
+
+  private add(view: WebviewPanel, shown: Shown): void {
     view.iconPath = Uri.joinPath(this.host.dist, "..", "client", "icon.png");
-    this.panels.add(new PreviewPanel(view, document, pinned, this.host, (panel) => this.panels.delete(panel)));
+    this.panels.add(new PreviewPanel(view, shown, this.host, (panel) => this.panels.delete(panel)));
   }
 
   private async restore(view: WebviewPanel, state: unknown): Promise<void> {
-    const { file, pinned } = (typeof state === "object" && state !== null ? state : {}) as Kept;
+    const { file, pinned, files } = checkedState(state);
     try {
-      if (typeof file !== "string") throw new Error("nobody knows which file it showed");
-      this.add(view, await workspace.openTextDocument(Uri.parse(file, true)), pinned === true);
+      if (file === null) throw new Error("nobody knows which file it showed");
+      this.add(view, { document: await workspace.openTextDocument(Uri.parse(file, true)), pinned, files });
     } catch {
       view.dispose(); // the file is gone
     }

@@ -23,7 +23,7 @@ import { Model, type Text } from "./model.ts";
 import { Runs } from "./runs.ts";
 import { type SampleSource, Samples } from "./samples.ts";
 import { Tensors } from "./tensors.ts";
-import { unreadable, WeightSource } from "./weights.ts";
+import { WeightSource } from "./weights.ts";
 
 /** A size that a user may give to a symbol. */
 const LARGEST_SIZE = 2 ** 20;
@@ -123,7 +123,7 @@ export class Session {
       this.weights.useFiles(files);
     } catch (error) {
       if (!(error instanceof WeightFileError)) throw error;
-      this.host.post({ kind: "weights", report: unreadable(files, error) });
+      this.host.post({ kind: "unreadable", message: `${error.message}. The weights stay as they were.` });
       return;
     }
     this.sayWeights();
@@ -139,8 +139,7 @@ export class Session {
       this.useSample(id, { kind: "array", name, values });
     } catch (error) {
       if (!(error instanceof WeightFileError)) throw error;
-      const report = { input: id, text: "the sample stays as it was", problem: error.message };
-      this.host.post({ kind: "sample", report, sample: { name } });
+      this.host.post({ kind: "unreadable", message: `${error.message}. The sample stays as it was.` });
     }
   }
 

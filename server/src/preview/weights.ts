@@ -5,7 +5,6 @@ import { EngineError, type Values } from "#shared/kernels/values.ts";
 import type { WeightSpec } from "#shared/ops/op.ts";
 import type { KernelName, NamedBytes, WeightsReport } from "#shared/preview/protocol.ts";
 import { bindWeights, describeBinding } from "#shared/weights/bind.ts";
-import type { WeightFileError } from "#shared/weights/bytes.ts";
 import { readWeights } from "#shared/weights/read.ts";
 import { filled } from "#shared/weights/seeded.ts";
 import type { StoredTensor } from "#shared/weights/stored.ts";
@@ -92,7 +91,7 @@ export class WeightSource {
     if (!this.stored) {
       this.bound = null;
       const text = [`Untrained: drawn as PyTorch and Keras would, with seed ${this.seed}.`];
-      return { source: `seed ${this.seed}`, matched: 0, missing: [], unused: [], mismatched: [], problem: null, text };
+      return { source: `seed ${this.seed}`, matched: 0, missing: [], unused: [], mismatched: [], text };
     }
     const { weights, report } = bindWeights(sized, this.stored.tensors);
     const tensors = new Map(report.matched.map(({ weight, tensor, order }) => [weight, `${tensor} ${order}`]));
@@ -108,7 +107,6 @@ export class WeightSource {
         expected: shown(dims),
         found: shown(found),
       })),
-      problem: null,
       text: describeBinding(report),
     };
   }
@@ -154,11 +152,4 @@ export class WeightSource {
     const names = new Set(nodes.flatMap((node) => network.specsOf(node).map(({ name }) => `${node.scope}.${name}`)));
     for (const name of this.made.keys()) if (!names.has(name)) this.made.delete(name);
   }
-}
-
-/** What the page is told of files that could not be read. */
-export function unreadable(files: readonly NamedBytes[], error: WeightFileError): WeightsReport {
-  const source = files[0]?.name ?? "no file";
-  const text = [`${error.message}. The weights stay as they were.`];
-  return { source, matched: 0, missing: [], unused: [], mismatched: [], problem: error.message, text };
 }

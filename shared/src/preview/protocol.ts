@@ -303,8 +303,6 @@ export interface WeightsReport {
   readonly unused: readonly string[];
   /** Same name, other shape. */
   readonly mismatched: readonly { readonly name: string; readonly expected: string; readonly found: string }[];
-  /** What could not be read at all. */
-  readonly problem: string | null;
   /** All of it in words, one sentence per line. */
   readonly text: readonly string[];
 }
@@ -461,6 +459,8 @@ export type WorkerEvent =
   | { readonly kind: "asking"; readonly variant: Variant; readonly amount: Amount; readonly message: string }
   | { readonly kind: "sample"; readonly report: SampleReport; readonly sample: { readonly name: string } }
   | { readonly kind: "weights"; readonly report: WeightsReport }
+  /** A file was not what it says: weights and samples stay as they were. */
+  | { readonly kind: "unreadable"; readonly message: string }
   /** The worker met an error of its own; the panel starts a new one. */
   | { readonly kind: "crashed"; readonly message: string }
   | Answer;
@@ -539,13 +539,27 @@ export type PageMessage =
   /** A pinned panel stays with its file. */
   | { readonly kind: "pin"; readonly pinned: boolean };
 
+/** Which files the user chose, as URIs. */
+export interface ChosenFiles {
+  /** A folder, or files; none: the weights are seeded. */
+  readonly weights: readonly string[];
+  /** By input: the file of its sample. */
+  readonly samples: Readonly<Record<string, string>>;
+}
+
 /** From the panel to the page. */
 export type PanelMessage =
   /**
-   * First of all, and whenever one of it changes. `file` is the model's URI: the page keeps it and `pinned` in its state,
-   * by which the panel is made again after the window was loaded anew.
+   * First of all, and whenever one of it changes. `file` is the model's URI: the page keeps it, `pinned` and `files` in its
+   * state, by which the panel is made again after the window was loaded anew.
    */
-  | { readonly kind: "panel"; readonly title: string; readonly pinned: boolean; readonly file: string }
+  | {
+      readonly kind: "panel";
+      readonly title: string;
+      readonly pinned: boolean;
+      readonly file: string;
+      readonly files: ChosenFiles;
+    }
   /** An image file, undecoded. */
   | { readonly kind: "picked"; readonly file: NamedBytes; readonly input: string | null }
   /** For the page's status line. */
