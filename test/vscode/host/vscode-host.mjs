@@ -175,10 +175,7 @@ async function main() {
       const about = Object.fromEntries(searchParams);
       try {
         if (pathname === "/verdict") verdict = about.verdict;
-        else if (pathname === "/reload") {
-          isReloading = true; // until the suite runs again
-          await page.reload();
-        } else response.write((await actions(page)[pathname](about)) ?? "");
+        else response.write((await actions(page)[pathname](about)) ?? "");
       } catch (error) {
         response.statusCode = 500;
         response.write(String(error.message));

@@ -1,75 +1,10 @@
 /** The preview, as a user opens and uses it: what it shows is read back from the screen and held against the engine. */
 import assert from "node:assert/strict";
-import {
-  type CodeLens,
-  ConfigurationTarget,
-  commands,
-  Selection,
-  TabInputWebview,
-  type TextDocument,
-  window,
-  workspace,
-} from "vscode";
-import { paletteNamed, stepOf } from "#shared/preview/palette.ts";
+import { type CodeLens, ConfigurationTarget, commands, Selection, type TextDocument, window, workspace } from "vscode";
 import { byReference } from "../../preview/reference.ts";
 import { closeAll, open, rangeOf, replace, until } from "./editor.ts";
+import { choose, preview, shows, showsGreatest, showsPixels, useMapSize, webviewTabs } from "./preview.ts";
 import { clickInWebview, dragInWebview, inWebview, needsScreen, picture, pressInWebview, resize } from "./screen.ts";
-
-/** The grid's places, as client/preview/maps/grid.ts has them: space before the first map, and a map's size. */
-const EDGE = 12;
-const MAP = 112;
-
-/** Opens the preview of a file; resolves when the maps of its first layer are there. */
-async function preview(name: string): Promise<TextDocument> {
-  const { document } = await open(name);
-  await until(
-    () => commands.getCommands(),
-    (all) => all.includes("convlint.previewModel"),
-  );
-  await commands.executeCommand("convlint.previewModel");
-  await shows(".statistics", /max/);
-  return document;
-}
-
-/** The text of an element, once it is as expected. */
-async function shows(selector: string, expected: RegExp): Promise<string> {
-  const started = Date.now();
-  return until(
-    async () => {
-      const text = await inWebview<string>(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`);
-      if (Date.now() - started > 15_000)
-        throw new Error(`${selector} does not show ${expected} but ${JSON.stringify(text)}`);
-      return text;
-    },
-    (text) => expected.test(text),
-  );
-}
-
-/** Chooses a layer by the search. */
-async function choose(name: string, title: RegExp): Promise<void> {
-  const search = ".search input";
-  await inWebview(
-    `{ const input = document.querySelector(${JSON.stringify(search)}); input.value = ${JSON.stringify(name)}; input.dispatchEvent(new Event("input", { bubbles: true })); }`,
-  );
-  await pressInWebview(search, "Enter");
-  await shows(".detail h2", title);
-}
-
-/** The colour of one pixel of the first canvas in an element, in CSS pixels. */
-function pixel(selector: string, x: number, y: number): Promise<number[]> {
-  return inWebview(
-    `(() => { const canvas = document.querySelector(${JSON.stringify(`${selector} canvas`)});
-      const ratio = canvas.width / canvas.clientWidth;
-      return [...canvas.getContext("2d").getImageData(Math.round(${x} * ratio), Math.round(${y} * ratio), 1, 1).data]; })()`,
-  );
-}
-
-function webviewTabs(): readonly string[] {
-  return window.tabGroups.all
-    .flatMap(({ tabs }) => tabs)
-    .filter(({ input }) => input instanceof TabInputWebview)
-    .map(({ label }) => label);
-}
 
 describe("the preview", function () {
   this.timeout(60_000);
@@ -101,35 +36,15 @@ describe("the preview", function () {
     await shows(".detail h2", /Conv2d 0/);
     await shows(".detail .facts", /\[N, 6, 28, 28\].*156 parameters/);
     const [maps] = await byReference(document.getText(), ["0"]);
-    const most = maps!.data.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
-    const palette = paletteNamed("diverging");
     await picture("preview");
-    await inWebview(
-      `{ const size = document.querySelector("[aria-label='Size of a map']"); size.value = "${MAP}"; size.dispatchEvent(new Event("input", { bubbles: true })); }`,
-    );
-    const at = (cell: number) => EDGE + ((cell + 0.5) * MAP) / 28;
-    const middle = 3 * stepOf(maps!.data[14 * 28 + 14]!, -most, most);
-    await until(
-      () => pixel(".grid", at(14), at(14)),
-      ([red]) => Math.abs(red! - palette[middle]!) <= 2, // once the maps have their new size
-    );
-    for (const [y, x] of [
+    await useMapSize();
+    await showsPixels(maps!, [
       [14, 14],
       [3, 20],
       [9, 11],
       [27, 0],
       [20, 16],
-    ] as const) {
-      const value = maps!.data[y * 28 + x]!;
-      const step = 3 * stepOf(value, -most, most);
-      const seen = await pixel(".grid", at(x), at(y));
-      for (const [part, level] of [...palette.subarray(step, step + 3)].entries()) {
-        assert.ok(
-          Math.abs(seen[part]! - level) <= 2,
-          `(${y}, ${x}) is ${seen}, not ${palette.subarray(step, step + 3)}`,
-        );
-      }
-    }
+    ]);
   });
 
   it("goes where the cursor is, and the cursor where the layer is", async function () {
@@ -166,8 +81,7 @@ describe("the preview", function () {
       (text) => text !== before,
     );
     const [maps] = await byReference(document.getText(), ["3"]);
-    const max = maps!.data.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
-    assert.ok((await shows(".statistics", /max/)).includes(String(Number(max.toPrecision(3))).replace("-", "−")));
+    await showsGreatest(maps!.data);
   });
 
   it("says where a model stops, and shows all before", async function () {
@@ -226,8 +140,7 @@ describe("the preview", function () {
     await choose("SPPF", /SPPF/);
     await shows(".detail .facts", /\[N, 32, 16, 16\]/);
     const [maps] = await byReference(document.getText(), ["model.3/"], "detector.yaml");
-    const max = maps!.data.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
-    assert.ok((await shows(".statistics", /max/)).includes(String(Number(max.toPrecision(3)))));
+    await showsGreatest(maps!.data);
     await picture("preview-detector");
   });
 
