@@ -262,7 +262,7 @@ export function arraySample(name: string, array: Values, { dims, layout }: Shape
   if (sizes.length !== wanted && !single) {
     throw new EngineError(
       "mismatch",
-      `${name} is ${text(array.dims)}, which does not fit the input ${text(dims)}: it has ${array.dims.length} axes`,
+      `${name} is ${text(array.dims)}, which does not fit the input ${text(dims)}: it has ${array.dims.length} ${array.dims.length === 1 ? "axis" : "axes"}`,
     );
   }
   const first = flat || single ? undefined : sizes[0];

@@ -119,11 +119,17 @@ function startServer(profile, env) {
   });
 }
 
-/** The document that the window's first webview shows, once it is there. */
+/** The document that the window's first webview shows, once it is there; one that is closed meanwhile has no frame. */
 async function webview(page) {
-  const outer = await page.waitForSelector("iframe.webview.ready", { timeout: 10_000 });
-  const inner = await (await outer.contentFrame()).waitForSelector("#active-frame", { timeout: 10_000 });
-  return inner.contentFrame();
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const outer = await page.waitForSelector("iframe.webview.ready", { timeout: 10_000 });
+    const middle = await outer.contentFrame();
+    const inner = await middle?.waitForSelector("#active-frame", { timeout: 10_000 }).catch(() => null);
+    const document = await inner?.contentFrame();
+    if (document) return document;
+    if (Date.now() > deadline) throw new Error("the webview shows no document");
+  }
 }
 
 /** What tests may ask of the window: the address's path, with its query. Pictures go to VSCODE_HOST_SHOTS. */

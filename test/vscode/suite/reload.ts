@@ -79,6 +79,7 @@ export async function leave(counts: Counts): Promise<never> {
     async () => webviewTabs(),
     (tabs) => tabs.includes("Preview lenet.cnn.yaml (pinned)"),
   );
+  await commands.executeCommand("workbench.action.focusFirstEditorGroup"); // both previews share the second one
   await preview("tiny.cnn.json");
   await shows("h1", /tiny/);
   await useMapSize();
