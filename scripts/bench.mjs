@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: bundles the benchmark as the product is bundled, because a loader that compiles on the fly would be
- * measured with it, and runs it.
+ * measured with it, and runs it. `npm run bench -- keystroke files` runs these parts only (`PARTS` of test/bench/run.ts).
  */
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";

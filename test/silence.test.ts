@@ -243,3 +243,13 @@ describe("files that are no model", () => {
     );
   });
 });
+
+describe("a file that only its mark makes a model", () => {
+  const layers = (count: number) => Array.from({ length: count }, () => ({ type: "ReLU" }));
+  for (const count of [2, 10_000]) {
+    it(`is one with ${count} layers before the mark`, () => {
+      const text = JSON.stringify({ input: [3, 8, 8], layers: layers(count), cnn: 1 });
+      assert.equal(analyse(text, "some.json")?.graph.layers.length, count);
+    });
+  }
+});

@@ -6,7 +6,7 @@ import { inputOp } from "../ops/input.ts";
 import { type Agreement, agreesWhen, compare, type Dim, isKnown, symbol } from "../shape/dim.ts";
 import { spatialAxes, type Tensor } from "../shape/tensor.ts";
 import type { Graph } from "./graph.ts";
-import { infer } from "./infer.ts";
+import { findingsOf } from "./infer.ts";
 
 /** Sizes for one axis of the input: near ones that fit, and what they are multiples of. */
 export interface Fit {
@@ -53,8 +53,14 @@ function solve(graph: Graph): FittedInput | null {
   const input = node.attrs.tensor as Tensor;
   const axes = spatialAxes(input).filter((axis) => typeof input.dims[axis] === "number");
   const open = resized(input, new Map(axes.map((axis) => [axis, symbol(nameOf(axis))])));
-  const conditions = infer(withInput(graph, node.id, open)).findings.flatMap(conditionsOf);
-  if (!conditions.every((condition) => condition !== null)) return null;
+  const conditions: Agreement[] = [];
+  for (const found of findingsOf(withInput(graph, node.id, open))) {
+    for (const condition of conditionsOf(found)) {
+      // Channels that differ, for one: an editor asks at each keystroke, and need not wait for the layers that follow.
+      if (condition === null) return null;
+      conditions.push(condition);
+    }
+  }
   const fits: Fit[] = [];
   for (const axis of axes) {
     const own = conditions.filter(({ symbol }) => symbol === nameOf(axis));
@@ -67,8 +73,10 @@ function solve(graph: Graph): FittedInput | null {
   if (fits.length === 0) return null;
   const isTrue = [0, -1].every((which) => {
     const dims = new Map(fits.map(({ axis, sizes }) => [axis, sizes.at(which)!]));
-    const { findings } = infer(withInput(graph, node.id, resized(input, dims)));
-    return !findings.some(({ code }) => MEETINGS.has(code));
+    for (const { code } of findingsOf(withInput(graph, node.id, resized(input, dims)))) {
+      if (MEETINGS.has(code)) return false;
+    }
+    return true;
   });
   return isTrue ? { input, fits } : null;
 }

@@ -63,6 +63,16 @@ export function infer(graph: Graph, preset: readonly Finding[] = []): ShapeRepor
   return { nodes: reports, findings };
 }
 
+/** What is found, node by node, for who need not look at all of them. */
+export function* findingsOf(graph: Graph): Iterable<Finding> {
+  const findings: Finding[] = [];
+  const reports = new Array<NodeReport>(graph.nodes.length);
+  for (const node of inDependencyOrder(graph, findings)) {
+    reports[node.id] = inferNode(node, graph, reports, findings);
+    yield* findings.splice(0);
+  }
+}
+
 function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], findings: Finding[]): NodeReport {
   const op: Operator = node.op;
   const inputs = node.inputs.map((ref) => (ref ? outputOf(ref, reports) : null));

@@ -123,6 +123,8 @@ export function add(a: Dim, b: Dim): Dim {
   if (typeof a === "number" && typeof b === "number") return exact(a + b);
   if (a instanceof Unknown) return a;
   if (b instanceof Unknown) return b;
+  if (a === 0) return b;
+  if (b === 0) return a;
   const sum = new Map(termsOf(a));
   for (const [key, term] of termsOf(b)) accumulate(sum, key, term.coefficient, term.factors);
   return simplify(sum);
@@ -138,6 +140,10 @@ export function mul(a: Dim, b: Dim): Dim {
   if (typeof a === "number" && typeof b === "number") return exact(a * b);
   if (a instanceof Unknown) return a;
   if (b instanceof Unknown) return b;
+  if (a === 1) return b;
+  if (b === 1) return a;
+  if (typeof a === "number") return scaled(b as Expr, a);
+  if (typeof b === "number") return scaled(a, b);
   const product = new Map<string, Term>();
   for (const x of termsOf(a).values()) {
     for (const y of termsOf(b).values()) {
@@ -146,6 +152,12 @@ export function mul(a: Dim, b: Dim): Dim {
       if (product.size > MAX_TERMS) return new Unknown(TOO_COMPLEX);
     }
   }
+  return simplify(product);
+}
+
+function scaled({ terms }: Expr, by: number): Dim {
+  const product = new Map<string, Term>();
+  for (const [key, { coefficient, factors }] of terms) product.set(key, { coefficient: coefficient * by, factors });
   return simplify(product);
 }
 

@@ -12,6 +12,14 @@ import { definition } from "./values.ts";
 const FILE_NAME = /\.cnn\.(ya?ml|json)$/i;
 const MARK = /(^|[{,\n\r\uFEFF])\s*["']?cnn["']?\s*:\s*1\b/;
 
+/** UTF-16 units beyond which a text is searched for layers before it is searched for its mark. */
+const LARGE = 1 << 16;
+
+/** Whether a text may hold the mark. In a large one layers are looked for first, by the rarest part of that word. */
+function mayBeMarked(text: string): boolean {
+  return (text.length <= LARGE || text.includes("yers")) && text.includes("cnn") && MARK.test(text);
+}
+
 /** `cnn: 1`, alone or beside another key of the format: elsewhere the same may be a count of something. */
 function isMarked(root: Tree): boolean {
   const mark = get(root, "cnn");
@@ -32,7 +40,7 @@ export const nativeWords: Words = {
 export const native: Dialect = {
   name: "native",
   words: nativeWords,
-  sniff: (text, path) => FILE_NAME.test(path) || (text.includes("cnn") && MARK.test(text)),
+  sniff: (text, path) => FILE_NAME.test(path) || mayBeMarked(text),
   claims: (path) => FILE_NAME.test(path),
   matches: (root, path) => FILE_NAME.test(path) || isMarked(root),
   lower,
