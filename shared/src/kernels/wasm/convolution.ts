@@ -9,6 +9,7 @@ import { blocksOf, pixelsToBlocks } from "./layout.ts";
 import { type Margin, padded, type Strides, type WasmTensor } from "./tensor.ts";
 import type { DirectGeometry } from "./tiling.ts";
 import {
+  cellStride,
   F2,
   F4,
   type Filtering,
@@ -110,7 +111,7 @@ function depthwise(core: Core, task: Task): WasmTensor {
   return y;
 }
 
-/** Bytes that V and M of one block of tiles take together. */
+/** Bytes that V and M of one block of tiles may take together; a quarter of the weights, which every block reads, is fine too. */
 const BLOCK = 2 ** 20;
 
 /** What a second does, about: operations, numbers that the transforms touch, bytes of weights that are read. */
@@ -149,15 +150,20 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   const { y, strides, addresses } = operands(core, task, { margin });
   const count = dims[0]! * tiles[0] * tiles[1];
   const perTile = 4 * cells ** 2 * (padded(channels) + padded(outputs));
-  const most = Math.max(core.tile.pixels, Math.floor(BLOCK / perTile), Math.min(count, 48));
+  const near = Math.max(BLOCK, cells ** 2 * outputs * channels);
+  const most = Math.max(core.tile.pixels, Math.floor(near / perTile), Math.min(count, 48));
   const block = Math.ceil(count / Math.ceil(count / most));
   const geometry: WinogradGeometry = {
     ...{ filtering, tiles, block, channels, outputs, activation, ...strides },
     ...{ size: [rows, columns], fused: core.fused },
   };
+  /** Strides of the matrices in V and M, each with a row per tile. */
+  const matrix = (columns: number): Strides => {
+    return { pixel: padded(columns), row: 0, plane: 0, image: 0, group: cellStride(geometry, columns) };
+  };
   const product: DirectGeometry = {
     ...{ batch: 1, groups: cells ** 2, channels, outputs, kernel: [1, 1, 1], stride: [1, 1, 1], dilation: [1, 1, 1] },
-    ...{ size: [1, 1, block], x: matrixStrides(block, channels), y: matrixStrides(block, outputs) },
+    ...{ size: [1, 1, block], x: matrix(channels), y: matrix(outputs) },
     ...{ add: null, activation: null, tile: tileFor(core, block, outputs), fused: core.fused },
   };
   const counts = { weight: directWeights(product).weight, bias: padded(outputs) + directWeights(product).bias };
@@ -171,9 +177,10 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
     packBias(biases, null, { groups: 1, outputs: 0 });
     packBias(biases.subarray(0, padded(outputs)), bias?.data ?? null, { groups: 1, outputs });
   });
-  const isSound = core.withScratch(64 + perTile * block, (flag) => {
+  const [vBytes, mBytes] = [channels, outputs].map((columns) => 4 * cells ** 2 * cellStride(geometry, columns));
+  const isSound = core.withScratch(64 + vBytes! + mBytes!, (flag) => {
     const v = flag + 64;
-    const products = v + 4 * cells ** 2 * block * padded(channels);
+    const products = v + vBytes!;
     core.fill(flag, 1, 0);
     for (let first = 0; first < count; first += block) {
       const noBias = packed.bias + 4 * padded(outputs);
@@ -187,10 +194,4 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   if (isSound) return y;
   core.release(y);
   return null;
-}
-
-/** The strides of matrices behind one another, each with a row per pixel and padded columns. */
-function matrixStrides(rows: number, columns: number): Strides {
-  const pixel = padded(columns);
-  return { pixel, row: rows * pixel, plane: rows * pixel, image: 0, group: rows * pixel };
 }

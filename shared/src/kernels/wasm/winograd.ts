@@ -95,6 +95,18 @@ export interface WinogradGeometry {
   readonly fused: boolean;
 }
 
+/** Bytes of a cache line. */
+const LINE = 64;
+
+/**
+ * Floats from one cell's matrix in V or M to the next cell's. Transforms touch one vector of each: an odd number of lines
+ * spreads these over all sets of a cache.
+ */
+export function cellStride({ block }: Pick<WinogradGeometry, "block">, channels: number): number {
+  const lines = Math.ceil((4 * block * padded(channels)) / LINE);
+  return ((lines | 1) * LINE) / 4;
+}
+
 /** Tiles of a unit of work. */
 const UNIT_TILES = 4;
 
@@ -193,6 +205,7 @@ export function winogradInput(geometry: WinogradGeometry): Kernel<"x" | "v" | "f
   const { filtering, tiles, block, channels, x, fused } = geometry;
   const { m, cells } = filtering;
   const stride = 4 * padded(channels);
+  const cellStep = 4 * cellStride(geometry, channels);
   return {
     key: codedKey("input", { ...geometry, outputs: 0, y: x, add: null, activation: null }),
     addresses: ["x", "v", "first", "count"],
@@ -210,7 +223,7 @@ export function winogradInput(geometry: WinogradGeometry): Kernel<"x" | "v" | "f
           combiner.sandwich(
             filtering.input,
             (r, c) => v128.load(from, 4 * (r * x.row + c * x.pixel)),
-            (r, c, value) => f.storeVector(to, value, (r * cells + c) * block * stride),
+            (r, c, value) => f.storeVector(to, value, (r * cells + c) * cellStep),
           );
           f.increase(from, 16);
           f.increase(to, 16);
@@ -230,6 +243,7 @@ export function winogradOutput(
   const { filtering, tiles, block, outputs, size, y, add, activation, fused } = geometry;
   const { m, cells } = filtering;
   const stride = 4 * padded(outputs);
+  const cellStep = 4 * cellStride(geometry, outputs);
   /** Cells of the last tile that exist. */
   const [lastRows, lastColumns] = size.map((length) => length - m * (Math.ceil(length / m) - 1)) as [number, number];
   return {
@@ -258,7 +272,7 @@ export function winogradOutput(
             f.set(biases, v128.load(i32.add(bias, channel)));
             combiner.sandwich(
               filtering.output,
-              (r, c) => v128.load(from, (r * cells + c) * block * stride),
+              (r, c) => v128.load(from, (r * cells + c) * cellStep),
               (r, c, value) => {
                 if (r >= rows || c >= columns) return;
                 f.set(value, f32x4.add(value, biases));
