@@ -2,10 +2,11 @@
 import type { Convolution } from "../backend.ts";
 import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
-import { depthwiseKernel, isWideWindow, packDepthwise } from "./depthwise.ts";
-import { directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { depthwiseKernel, isWideWindow, panelOf } from "./depthwise.ts";
+import { directKernel } from "./direct.ts";
 import { marginFor, marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
 import { blocksOf, pixelsToBlocks } from "./layout.ts";
+import { packedCounts, packedFor, writeBias } from "./packing.ts";
 import { type Margin, padded, type Strides, type WasmTensor } from "./tensor.ts";
 import type { DirectGeometry } from "./tiling.ts";
 import {
@@ -13,10 +14,10 @@ import {
   F2,
   F4,
   type Filtering,
+  filterWeights,
   type WinogradGeometry,
   winogradInput,
   winogradOutput,
-  winogradWeights,
 } from "./winograd.ts";
 
 /** Everything a convolution needs but the choice of a kernel. */
@@ -64,22 +65,18 @@ function operands(
 function direct(core: Core, task: Task): WasmTensor {
   const { windows, dims, convolution } = task;
   const { weight, bias, groups, flipped = false, activation = null } = convolution;
-  const { y, strides, addresses } = operands(core, task, { tight: true });
-  const [out, channels] = weight.dims as [number, number];
-  const geometry: DirectGeometry = {
-    ...{ ...windows, ...strides, batch: dims[0]!, groups, channels, outputs: out / groups, activation },
-    ...{ tile: tileFor(core, product(windows.size), out / groups), fused: core.fused },
-  };
-  const key = `direct ${groups} ${geometry.tile.vectors} ${flipped}`;
-  const counts = directWeights(geometry);
-  const packed = core.packed.get(weight, bias, key, counts, (to) => {
-    const { weights, biases } = core.viewsOf(to, counts);
-    const taps = tapOrder(windows.kernel, flipped);
-    const output = channels * taps.length;
-    const at = { group: (out / groups) * output, output, channel: taps.length, taps };
-    packDirect(weights, weight.data, geometry, at);
-    packBias(biases, bias?.data ?? null, geometry);
+  const [outputs, channels] = [weight.dims[0]! / groups, weight.dims[1]!];
+  const tile = tileFor(core, product(windows.size), outputs);
+  const taps = tapOrder(windows.kernel, flipped);
+  const output = channels * taps.length;
+  const packed = packedFor(core, weight, bias, `direct ${flipped}`, {
+    ...{ groups, outputs, channels, taps, panel: 4 * tile.vectors },
+    from: { group: outputs * output, output, channel: taps.length },
   });
+  const { y, strides, addresses } = operands(core, task, { tight: true });
+  const geometry: DirectGeometry = {
+    ...{ ...windows, ...strides, batch: dims[0]!, groups, channels, outputs, activation, tile, fused: core.fused },
+  };
   core.run(core.kernelFor(weight, geometry, directKernel), { ...packed, ...addresses });
   return y;
 }
@@ -87,18 +84,16 @@ function direct(core: Core, task: Task): WasmTensor {
 function depthwise(core: Core, task: Task): WasmTensor {
   const { windows, dims, convolution } = task;
   const { weight, bias, groups: channels, flipped = false, activation = null } = convolution;
-  const { y, from, before, strides, addresses } = operands(core, task, {});
   const isWide = isWideWindow(windows.kernel);
+  const taps = tapOrder(windows.kernel, flipped);
+  const packed = packedFor(core, weight, bias, `depthwise ${flipped}`, {
+    ...{ groups: 1, outputs: channels, channels: 1, taps, panel: panelOf(channels, isWide) },
+    from: { group: 0, output: taps.length, channel: 0 },
+  });
+  const { y, from, before, strides, addresses } = operands(core, task, {});
   const pixels = { ...windows, ...strides, batch: dims[0]!, channels, activation, fused: core.fused, vector: 4 };
   const blocks = blocksOf(from.form);
   const geometry = isWide ? { ...pixels, x: stridesOf(blocks), vector: blocks.vector } : pixels;
-  const taps = tapOrder(windows.kernel, flipped);
-  const counts = { weight: taps.length * padded(channels), bias: padded(channels) };
-  const packed = core.packed.get(weight, bias, `depthwise ${flipped} ${isWide}`, counts, (to) => {
-    const { weights, biases } = core.viewsOf(to, counts);
-    packDepthwise(weights, weight.data, geometry, taps);
-    packBias(biases, bias?.data ?? null, { groups: 1, outputs: channels });
-  });
   const kernel = core.kernelFor(weight, geometry, depthwiseKernel);
   if (!isWide) core.run(kernel, { ...packed, ...addresses });
   else {
@@ -139,7 +134,7 @@ function filteringFor(core: Core, { windows, axes, convolution: { weight, groups
 /** Null where an output is not finite: what one cell holds must not reach its tile's other cells. */
 function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | null {
   const { axes, windows, dims, convolution } = task;
-  const { weight, bias, flipped = false, activation = null } = convolution;
+  const { weight, activation = null } = convolution;
   const { m, cells } = filtering;
   const [, rows, columns] = windows.size;
   const [outputs, channels] = weight.dims as [number, number];
@@ -147,12 +142,14 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   const { before } = marginOf(axes);
   const after = (axis: 1 | 2) => Math.max(0, tiles[axis - 1]! * m + 2 - axes[axis].padBefore - axes[axis].input);
   const margin: Margin = { before, after: [0, after(1), after(2)] };
-  const { y, strides, addresses } = operands(core, task, { margin });
   const count = dims[0]! * tiles[0] * tiles[1];
   const perTile = 4 * cells ** 2 * (padded(channels) + padded(outputs));
   const near = Math.max(BLOCK, cells ** 2 * outputs * channels);
   const most = Math.max(core.tile.pixels, Math.floor(near / perTile), Math.min(count, 48));
   const block = Math.ceil(count / Math.ceil(count / most));
+  const tile = tileFor(core, block, outputs);
+  const packed = packedFiltered(core, convolution, filtering, 4 * tile.vectors);
+  const { y, strides, addresses } = operands(core, task, { margin });
   const geometry: WinogradGeometry = {
     ...{ filtering, tiles, block, channels, outputs, activation, ...strides },
     ...{ size: [rows, columns], fused: core.fused },
@@ -164,19 +161,8 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   const product: DirectGeometry = {
     ...{ batch: 1, groups: cells ** 2, channels, outputs, kernel: [1, 1, 1], stride: [1, 1, 1], dilation: [1, 1, 1] },
     ...{ size: [1, 1, block], x: matrix(channels), y: matrix(outputs) },
-    ...{ add: null, activation: null, tile: tileFor(core, block, outputs), fused: core.fused },
+    ...{ add: null, activation: null, tile, fused: core.fused },
   };
-  const counts = { weight: directWeights(product).weight, bias: padded(outputs) + directWeights(product).bias };
-  const key = `winograd ${m} ${product.tile.vectors} ${flipped}`;
-  const packed = core.packed.get(weight, bias, key, counts, (to) => {
-    core.withScratch(4 * weight.data.length, (source) => {
-      core.memory.part(source, weight.data.length).set(weight.data);
-      core.run(winogradWeights(geometry, product.tile.vectors, flipped), { source, target: to.weight });
-    });
-    const { biases } = core.viewsOf(to, counts);
-    packBias(biases, null, { groups: 1, outputs: 0 });
-    packBias(biases.subarray(0, padded(outputs)), bias?.data ?? null, { groups: 1, outputs });
-  });
   const [vBytes, mBytes] = [channels, outputs].map((columns) => 4 * cells ** 2 * cellStride(geometry, columns));
   const isSound = core.withScratch(64 + vBytes! + mBytes!, (flag) => {
     const v = flag + 64;
@@ -194,4 +180,23 @@ function winograd(core: Core, task: Task, filtering: Filtering): WasmTensor | nu
   if (isSound) return y;
   core.release(y);
   return null;
+}
+
+/** The weights of Winograd's products; of the biases, those of the results come first, and then zeros for the products. */
+function packedFiltered(
+  core: Core,
+  { weight, bias, flipped = false }: Convolution<WasmTensor>,
+  filtering: Filtering,
+  panel: number,
+) {
+  const { m, cells } = filtering;
+  const [outputs, channels] = weight.dims as [number, number];
+  const products = packedCounts({ groups: cells ** 2, outputs, channels, taps: [0] });
+  const counts = { weight: products.weight, bias: padded(outputs) + products.bias };
+  return core.packed.get(weight, bias, `winograd ${m} ${panel} ${flipped}`, counts, (to) => {
+    core.unrecorded();
+    filterWeights(core, weight, filtering, { panel, flipped }, to.weight);
+    writeBias(core, to.bias, bias, { groups: 1, outputs });
+    core.fill(to.bias + 4 * padded(outputs), products.bias, 0);
+  });
 }

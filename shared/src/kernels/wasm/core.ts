@@ -8,7 +8,7 @@ import { Crew, type SharedKernel, type Threads } from "./crew.ts";
 import { type Kernel, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
 import type { Block, Memory } from "./memory.ts";
-import { type Packed, PackedWeights } from "./packed.ts";
+import { PackedWeights } from "./packed.ts";
 import { type Action, Diverged, MemoryRecorder, MemoryRecording } from "./recording.ts";
 import { type Export, webAssembly } from "./runtime.ts";
 import {
@@ -61,20 +61,6 @@ function isSame(a: unknown, b: unknown): boolean {
   return true;
 }
 
-function allFinite(data: Float32Array): boolean {
-  // NaN and infinities times 0 are NaN, which stays in a sum.
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = data.length - (data.length % 4);
-  for (let at = 0; at < whole; at += 4) {
-    a += data[at]! * 0;
-    b += data[at + 1]! * 0;
-    c += data[at + 2]! * 0;
-    d += data[at + 3]! * 0;
-  }
-  for (let at = whole; at < data.length; at++) a += data[at]! * 0;
-  return a + b + c + d === 0;
-}
-
 export interface CoreOptions {
   /** Never trades exactness for speed: no Winograd. */
   readonly exact: boolean;
@@ -116,7 +102,6 @@ export class Core {
   private readonly live = new Set<WasmTensor>();
   /** What has been made since the innermost `tidy` began. */
   private made: WasmTensor[] | null = null;
-  private readonly finite = new WeakMap<Values, boolean>();
   /** By key, and by the kernel itself. */
   private readonly compiled = new Map<string, Compiled>();
   private readonly ready = new WeakMap<Kernel, Compiled>();
@@ -197,19 +182,6 @@ export class Core {
       if (look() !== expected) throw new Diverged();
     });
     return expected;
-  }
-
-  /** The packed numbers, for writing. */
-  viewsOf({ weight, bias }: Packed, counts: { readonly weight: number; readonly bias: number }) {
-    this.unrecorded();
-    return { weights: this.memory.part(weight, counts.weight), biases: this.memory.part(bias, counts.bias) };
-  }
-
-  /** Whether a weight has neither NaN nor infinities: those times a zero of the padding would not be zero. */
-  isFinite(weight: Values): boolean {
-    const known = this.finite.get(weight) ?? allFinite(weight.data);
-    this.finite.set(weight, known);
-    return known;
   }
 
   // Tensors

@@ -52,10 +52,15 @@ export function isWideWindow(kernel: Size3): boolean {
   return kernel[2] > NARROW;
 }
 
+/** Channels of a panel of packed weights: all of them, and in blocks four. */
+export function panelOf(channels: number, isBlocked: boolean): number {
+  return isBlocked ? 4 : padded(channels);
+}
+
 /** Floats between the weights of neighbouring taps, and of neighbouring vectors of channels. */
 function weightSteps({ channels, kernel, vector }: DepthwiseGeometry) {
   const isBlocked = vector !== 4;
-  return isBlocked ? { tap: 4, vector: 4 * kernel[0] * kernel[1] * kernel[2] } : { tap: padded(channels), vector: 4 };
+  return { tap: panelOf(channels, isBlocked), vector: isBlocked ? 4 * kernel[0] * kernel[1] * kernel[2] : 4 };
 }
 
 /** Writes the multiply-adds of one row of taps into the sums of a tile of pixels. */
@@ -147,7 +152,7 @@ function tilesOf(columns: number, most: number): { readonly pixels: number; read
 
 /**
  * The kernel of a geometry. `x` is the address of the cell that the first tap of the first output reads, `y` and `add`
- * those of the first pixel; `weight` is packed by `packDepthwise`, `bias` has whole vectors of channels.
+ * those of the first pixel; `weight` is packed in panels of `panelOf` channels.
  */
 export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weight" | "bias" | "y" | "add"> {
   const { batch, channels, kernel, stride, size, x, y, add, activation } = geometry;
@@ -212,24 +217,4 @@ export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weig
       });
     },
   };
-}
-
-/**
- * Writes weights [channel, 1, …taps] as [tap][channel], whole vectors of channels; for an input in blocks, as
- * [vector][tap][channel in vector]. `taps` are source taps in order.
- */
-export function packDepthwise(
-  target: Float32Array,
-  source: Float32Array,
-  geometry: DepthwiseGeometry,
-  taps: readonly number[],
-): void {
-  const steps = weightSteps(geometry);
-  target.fill(0);
-  for (const [index, tap] of taps.entries()) {
-    for (let channel = 0; channel < geometry.channels; channel++) {
-      const to = Math.floor(channel / 4) * steps.vector + (channel % 4) + index * steps.tap;
-      target[to] = source[channel * taps.length + tap]!;
-    }
-  }
 }

@@ -18,7 +18,7 @@ import { applied } from "./activation.ts";
 import { type FunctionWriter, f32x4, i32, type Local, type Operand, v128 } from "./assembler.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Strides } from "./tensor.ts";
-import { cut, type DirectGeometry, flattened, type Placed, panelsOf, placeTiles, termsOf } from "./tiling.ts";
+import { cut, type DirectGeometry, flattened, type Placed, placeTiles, termsOf } from "./tiling.ts";
 
 /** Distances between pixels that stay in registers. */
 const OFFSETS = 6;
@@ -258,7 +258,8 @@ class TileWriter {
 
 /**
  * The kernel of a geometry. `x` is the address of the cell that the first tap of the first output reads, `y` and `add`
- * those of the first pixel; `weight` is packed by `packDirect`, `bias` has the outputs of all panels.
+ * those of the first pixel; `weight` and `bias` are packed in panels of a tile's
+ * width.
  */
 export function directKernel(given: DirectGeometry): Kernel<"x" | "weight" | "bias" | "y" | "add"> {
   const geometry = flattened(given);
@@ -366,59 +367,4 @@ export function directKernel(given: DirectGeometry): Kernel<"x" | "weight" | "bi
       });
     },
   };
-}
-
-/** What packed weights depend on. */
-type Packing = Pick<DirectGeometry, "groups" | "channels" | "outputs" | "kernel" | "tile">;
-
-/** How many floats packed weights and biases take. */
-export function directWeights(geometry: Packing): { readonly weight: number; readonly bias: number } {
-  const { whole, rest } = panelsOf(geometry.outputs, geometry.tile.vectors);
-  const lanes = geometry.groups * 4 * (whole * geometry.tile.vectors + rest);
-  return { weight: lanes * termsOf(geometry), bias: lanes };
-}
-
-/**
- * Writes weights in the order in which the kernel reads them: [group][panel][plane][row][column][channel][output in
- * panel]; outputs that are not there are zeros.
- * @param at the index in the source of group g's output o, channel c, tap t is g·group + o·output + c·channel + taps[t].
- */
-export function packDirect(
-  target: Float32Array,
-  source: Float32Array,
-  geometry: Packing,
-  at: Readonly<Record<"group" | "output" | "channel", number>> & { readonly taps: readonly number[] },
-): void {
-  const { groups, channels, outputs, tile } = geometry;
-  const wide = 4 * tile.vectors;
-  let to = 0;
-  for (let group = 0; group < groups; group++) {
-    for (let first = 0; first < outputs; first += wide) {
-      const real = Math.min(wide, outputs - first);
-      const lanes = 4 * Math.ceil(real / 4);
-      for (const tap of at.taps) {
-        for (let channel = 0; channel < channels; channel++) {
-          let from = group * at.group + first * at.output + channel * at.channel + tap;
-          for (let lane = 0; lane < lanes; lane++) {
-            target[to++] = lane < real ? source[from]! : 0;
-            from += at.output;
-          }
-        }
-      }
-    }
-  }
-}
-
-/** Writes biases as panels have them; none is zeros. */
-export function packBias(
-  target: Float32Array,
-  bias: Float32Array | null,
-  { groups, outputs }: Pick<DirectGeometry, "groups" | "outputs">,
-): void {
-  target.fill(0);
-  if (!bias) return;
-  const lanes = target.length / groups;
-  for (let group = 0; group < groups; group++) {
-    target.set(bias.subarray(group * outputs, (group + 1) * outputs), group * lanes);
-  }
 }

@@ -4,7 +4,7 @@ import type { Kernel } from "./kernel.ts";
 import { type Pixels, padded, type Strides } from "./tensor.ts";
 
 /** Turns a square of four vectors over: lane i of vector j becomes lane j of vector i. */
-function transpose(f: FunctionWriter, square: readonly Local[]): void {
+export function transpose(f: FunctionWriter, square: readonly Local[]): void {
   const [a, b, c, d] = square as [Local, Local, Local, Local];
   const [low, high, lower, higher] = f.locals("v128", 4) as [Local, Local, Local, Local];
   f.set(low, v128.shuffle(a, b, [0, 4, 1, 5]));

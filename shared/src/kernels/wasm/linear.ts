@@ -4,8 +4,9 @@ import { linearDims, matmulDims, sameDims } from "../check.ts";
 import { places } from "../reference/arithmetic.ts";
 import { elementCount } from "../values.ts";
 import type { Core } from "./core.ts";
-import { directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { directKernel } from "./direct.ts";
 import { tileFor } from "./geometry.ts";
+import { pack, packedCounts, packedFor } from "./packing.ts";
 import type { Strides, WasmTensor } from "./tensor.ts";
 import type { DirectGeometry } from "./tiling.ts";
 
@@ -21,6 +22,11 @@ function productOf(core: Core, rows: number, inner: number, outputs: number) {
     ...{ batch: 1, groups: 1, channels: inner, outputs, kernel: one, stride: one, dilation: one },
     ...{ tile: tileFor(core, rows, outputs), fused: core.fused },
   };
+}
+
+/** How the right side of a product is packed, wherever its numbers are. */
+function packingOf({ channels, outputs, tile }: ReturnType<typeof productOf>) {
+  return { groups: 1, outputs, channels, taps: [0], panel: 4 * tile.vectors };
 }
 
 /** Runs a product: whole strips of rows, and then what is left. */
@@ -57,17 +63,14 @@ export function linear(core: Core, x: WasmTensor, parts: Linear<WasmTensor>): Wa
   if (add) sameDims(add.dims, dims);
   const [outputs, inner] = weight.dims as [number, number];
   const rows = elementCount(x.dims) / inner;
+  const geometry = { ...productOf(core, rows, inner, outputs), activation };
+  const packed = packedFor(core, weight, bias, "linear", {
+    ...packingOf(geometry),
+    from: { group: 0, output: inner, channel: 1 },
+  });
   const from = core.asRows(x);
   const added = add ? core.asRows(add) : null;
   const y = core.rows(dims);
-  const geometry = { ...productOf(core, rows, inner, outputs), activation };
-  const key = `linear ${geometry.tile.vectors}`;
-  const counts = directWeights(geometry);
-  const packed = core.packed.get(weight, bias, key, counts, (to) => {
-    const { weights, biases } = core.viewsOf(to, counts);
-    packDirect(weights, weight.data, geometry, { group: 0, output: inner, channel: 1, taps: [0] });
-    packBias(biases, bias?.data ?? null, geometry);
-  });
   const addresses = { ...packed, x: from.address, y: core.asRows(y).address, add: added?.address ?? 0 };
   multiply(core, rows, geometry, addresses, added !== null, weight);
   return y;
@@ -81,21 +84,21 @@ export function matmul(core: Core, a: WasmTensor, b: WasmTensor): WasmTensor {
   const [left, right] = [core.asRows(a), core.asRows(b)];
   const y = core.rows(dims);
   const geometry = { ...productOf(core, rows, inner, outputs), activation: null };
-  const counts = directWeights(geometry);
+  const packing = { ...packingOf(geometry), from: { group: 0, output: 1, channel: outputs } };
+  const counts = packedCounts(packing);
   // The right matrices are packed as weights are, one after the other, in the same place.
-  core.unrecorded();
-  core.withScratch(4 * (counts.weight + counts.bias), (weight) => {
+  core.withScratch(4 * (counts.weight + counts.bias + 1), (weight) => {
     const bias = weight + 4 * counts.weight;
-    const [weights, biases] = [core.memory.part(weight, counts.weight), core.memory.part(bias, counts.bias)];
-    packBias(biases, null, geometry);
+    core.fill(bias, counts.bias, 0);
+    const flag = bias + 4 * counts.bias;
     const lead = dims.slice(0, -2);
     const [lefts, rights] = [places(lead, a.dims.slice(0, -2)), places(lead, b.dims.slice(0, -2))];
     let packed = -1;
     for (let product = 0; product < elementCount(lead); product++) {
       const [of, by] = [lefts.next().value as number, rights.next().value as number];
       if (by !== packed) {
-        const matrix = core.memory.part(right.address + 4 * by * inner * outputs, inner * outputs);
-        packDirect(weights, matrix, geometry, { group: 0, output: 1, channel: outputs, taps: [0] });
+        const source = right.address + 4 * by * inner * outputs;
+        pack(core, packing, { source, target: weight, flag, first: 0 }, Math.ceil(outputs / 4));
         packed = by;
       }
       const to = core.asRows(y).address + 4 * product * rows * outputs;

@@ -7,8 +7,9 @@ import type { Placement } from "../../shape/window.ts";
 import type { TransposedConvolution } from "../backend.ts";
 import { transposedDims } from "../check.ts";
 import type { Core } from "./core.ts";
-import { directKernel, directWeights, packBias, packDirect } from "./direct.ts";
+import { directKernel } from "./direct.ts";
 import { marginFor, product, stridesOf, tileFor, windowsOf } from "./geometry.ts";
+import { packedFor } from "./packing.ts";
 import type { Margin, Size3, WasmTensor } from "./tensor.ts";
 import type { DirectGeometry } from "./tiling.ts";
 
@@ -23,6 +24,22 @@ interface Phase {
   readonly start: number;
   /** Cells from one tap's to the next one's. */
   readonly dilation: number;
+}
+
+/** A phase of each axis: what one direct convolution computes. */
+type AxisPhases = readonly [Phase, Phase, Phase];
+
+function allOf([planes, rows, columns]: readonly [Phase[], Phase[], Phase[]]): AxisPhases[] {
+  return planes.flatMap((plane) => rows.flatMap((row) => columns.map((column): AxisPhases => [plane, row, column])));
+}
+
+function each(phases: AxisPhases, of: (axis: Phase) => number): Size3 {
+  return [of(phases[0]), of(phases[1]), of(phases[2])];
+}
+
+/** The taps of a kernel that some phases read, in the order of the cells. */
+function tapsOf([plane, row, column]: AxisPhases, [, rows, columns]: Size3): number[] {
+  return plane.taps.flatMap((a) => row.taps.flatMap((b) => column.taps.map((c) => (a * rows + b) * columns + c)));
 }
 
 function gcd(a: number, b: number): number {
@@ -69,56 +86,48 @@ export function convolveTransposed(
   const { weight, bias, groups, add, activation = null, margin } = convolution;
   const { axes, kernel, stride } = windowsOf(convolution.axes);
   const phases = axes.map(phasesOf) as [Phase[], Phase[], Phase[]];
+  const [channels, outputs] = [weight.dims[0]! / groups, weight.dims[1]!];
+  const cells = product(kernel);
+  const parts = allOf(phases).map((phase) => {
+    const size = each(phase, (axis) => axis.outputs);
+    const tile = tileFor(core, product(size), outputs);
+    const taps = tapsOf(phase, kernel);
+    const packed = packedFor(core, weight, bias, `transposed ${taps}`, {
+      ...{ groups, outputs, channels, taps, panel: 4 * tile.vectors },
+      from: { group: channels * outputs * cells, output: cells, channel: outputs * cells },
+    });
+    return { phase, size, tile, packed };
+  });
+
   const from = core.asPixels(x, marginOf(phases, axes), true);
   const added = add ? core.asPixels(add) : null;
   const y = core.image(dims, marginFor(dims, margin));
   const to = core.asPixels(y);
-  const [channels, outputs] = [weight.dims[0]! / groups, weight.dims[1]!];
-  const cells = product(kernel);
   /** Floats to the first cell of a phase, and the strides from cell to cell of it. */
-  const spread = (form: typeof to.form, [front, top, left]: readonly [Phase, Phase, Phase]) => ({
+  const spread = (form: typeof to.form, [front, top, left]: AxisPhases) => ({
     first: front.first * form.plane + top.first * form.row + left.first * form.pixel,
     strides: {
       ...{ pixel: form.pixel * stride[2], row: form.row * stride[1] },
       ...{ plane: form.plane * stride[0], image: form.image },
     },
   });
-  const each = (phase: readonly [Phase, Phase, Phase], of: (axis: Phase) => number) =>
-    phase.map(of) as unknown as Size3;
-
-  for (const front of phases[0]) {
-    for (const top of phases[1]) {
-      for (const left of phases[2]) {
-        const phase = [front, top, left] as const;
-        const written = spread(to.form, phase);
-        const more = added && spread(added.form, phase);
-        const size = each(phase, (axis) => axis.outputs);
-        const geometry: DirectGeometry = {
-          ...{ batch: dims[0]!, groups, channels, outputs, activation, fused: core.fused, size },
-          ...{ kernel: each(phase, ({ taps }) => taps.length), stride: [1, 1, 1] },
-          ...{ dilation: each(phase, ({ dilation }) => dilation), tile: tileFor(core, product(size), outputs) },
-          ...{ x: stridesOf(from.form), y: written.strides, add: more ? more.strides : null },
-        };
-        const taps = front.taps.flatMap((a) =>
-          top.taps.flatMap((b) => left.taps.map((c) => (a * kernel[1] + b) * kernel[2] + c)),
-        );
-        const key = `transposed ${groups} ${geometry.tile.vectors} ${taps}`;
-        const counts = directWeights(geometry);
-        const packed = core.packed.get(weight, bias, key, counts, (into) => {
-          const { weights, biases } = core.viewsOf(into, counts);
-          const at = { group: channels * outputs * cells, output: cells, channel: outputs * cells, taps };
-          packDirect(weights, weight.data, geometry, at);
-          packBias(biases, bias?.data ?? null, geometry);
-        });
-        const start = front.start * from.form.plane + top.start * from.form.row + left.start * from.form.pixel;
-        core.run(directKernel(geometry), {
-          ...packed,
-          x: from.address + 4 * start,
-          y: to.address + 4 * written.first,
-          add: more ? added.address + 4 * more.first : 0,
-        });
-      }
-    }
+  for (const { phase, size, tile, packed } of parts) {
+    const written = spread(to.form, phase);
+    const more = added && spread(added.form, phase);
+    const geometry: DirectGeometry = {
+      ...{ batch: dims[0]!, groups, channels, outputs, activation, fused: core.fused, size, tile },
+      ...{ kernel: each(phase, ({ taps }) => taps.length), stride: [1, 1, 1] },
+      ...{ dilation: each(phase, ({ dilation }) => dilation) },
+      ...{ x: stridesOf(from.form), y: written.strides, add: more ? more.strides : null },
+    };
+    const [front, top, left] = phase;
+    const start = front.start * from.form.plane + top.start * from.form.row + left.start * from.form.pixel;
+    core.run(directKernel(geometry), {
+      ...packed,
+      x: from.address + 4 * start,
+      y: to.address + 4 * written.first,
+      add: more ? added.address + 4 * more.first : 0,
+    });
   }
   return y;
 }

@@ -36,6 +36,7 @@ import { binary, scaleShift, unary } from "./elementwise.ts";
 import { linear, matmul } from "./linear.ts";
 import { Memory } from "./memory.ts";
 import { concat, pad, permute, slice } from "./movement.ts";
+import { NotFinite } from "./packing.ts";
 import { adaptivePool, canPool, pool } from "./pooling.ts";
 import { normalize, reduce, softmax } from "./reduction.ts";
 import { resample } from "./resampling.ts";
@@ -65,6 +66,7 @@ export function createWasmBackend(options: WasmBackendOptions = {}): WasmBackend
 export class WasmBackend implements Backend<WasmTensor> {
   readonly name = "wasm";
   private readonly reference: Reference;
+  private readonly notFinite = new WeakSet<Values>();
 
   constructor(readonly core: Core) {
     this.reference = new Reference(core.memory.limit);
@@ -165,14 +167,18 @@ export class WasmBackend implements Backend<WasmTensor> {
     compute: (core: Core, x: WasmTensor, parts: E) => WasmTensor,
     refer: (reference: Reference, x: Values, parts: Omit<E, "add"> & { readonly add?: Values }) => Values,
   ): WasmTensor {
-    // An infinite weight times a zero of the padding is NaN, but windows see only cells that are there.
-    if (sizes.includes(0) || !this.core.isFinite(parts.weight)) {
-      const { add, ...rest } = parts;
-      return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
-        refer(reference, from!, added ? { ...rest, add: added } : rest),
-      );
+    if (!sizes.includes(0) && !this.notFinite.has(parts.weight)) {
+      try {
+        return this.withActivation(parts, (all) => compute(this.core, x, all));
+      } catch (error) {
+        if (!(error instanceof NotFinite)) throw error;
+        this.notFinite.add(parts.weight);
+      }
     }
-    return this.withActivation(parts, (all) => compute(this.core, x, all));
+    const { add, ...rest } = parts;
+    return this.viaReference(add ? [x, add] : [x], (reference, [from, added]) =>
+      refer(reference, from!, added ? { ...rest, add: added } : rest),
+    );
   }
 
   /** Applies what kernels cannot apply themselves after them. */

@@ -12,9 +12,12 @@
  * m = 4 are those of its section 4.3, whose points 0, ±1, ±2 cost about four bits of the 24.
  */
 import type { Pointwise } from "../backend.ts";
+import type { Values } from "../values.ts";
 import { applied } from "./activation.ts";
 import { type FunctionWriter, f32x4, i32, type Local, type Operand, v128 } from "./assembler.ts";
+import type { Core } from "./core.ts";
 import type { Kernel } from "./kernel.ts";
+import { FiniteCheck, gathered, inPieces, withFlag } from "./packing.ts";
 import { padded, type Strides } from "./tensor.ts";
 
 type Matrix = readonly (readonly number[])[];
@@ -310,52 +313,103 @@ export function winogradOutput(
   };
 }
 
+/** Channels whose numbers in U are written together, for each cell next to each other. */
+const TOGETHER = 4;
+
 /**
- * U as the products read it: [cell][panel][channel][output in panel], from weights [output, channel, 3, 3]. A unit is four
- * outputs; those that are not there are copies of the last one, whose results nobody uses.
- * @param vectors of outputs in a panel.
+ * Writes U as the products read it, [cell][panel][channel][output in panel], from weights [output, channel, 3, 3].
+ * @throws NotFinite
  */
-export function winogradWeights(
-  { filtering, channels, outputs, fused }: Pick<WinogradGeometry, "filtering" | "channels" | "outputs" | "fused">,
-  vectors: number,
-  flipped: boolean,
-): Kernel<"source" | "target"> {
-  const { weight, cells } = filtering;
-  const lanes = padded(outputs);
-  const panel = 4 * vectors;
-  return {
-    key: `winograd weights ${[filtering.m, channels, outputs, vectors, flipped, fused]}`,
-    addresses: ["source", "target"],
-    units: lanes / 4,
-    work: 8 * cells * cells * channels * 4,
-    write(f, { source, target }, unit) {
-      const combiner = new Combiner(f, weight, fused);
-      const output = f.let("i32", i32.mul(unit, 4));
-      const filters = [0, 1, 2, 3].map((lane) => {
-        const existing = i32.min(i32.add(output, lane), outputs - 1);
-        return f.let("i32", i32.add(source, i32.mul(existing, 36 * channels)));
+export function filterWeights(
+  core: Core,
+  { data, dims: [outputs, channels] }: Values,
+  filtering: Filtering,
+  { panel, flipped }: { readonly panel: number; readonly flipped: boolean },
+  target: number,
+): void {
+  const bufferBytes = 4 * filtering.cells ** 2 * TOGETHER * panel;
+  withFlag(core, (flag) => {
+    inPieces(core, data, 9 * channels! * panel, (source, first, end) => {
+      core.withScratch((end - first) * bufferBytes, (buffers) => {
+        const kernel = weightsKernel(filtering, flipped, core.fused, end - first, 8 * 36 * channels! * panel);
+        core.run(kernel, { source, target, flag, buffers, first, outputs: outputs!, channels: channels!, panel });
       });
-      const first = f.let("i32", i32.mul(i32.div(output, panel), panel));
-      const width = f.let("i32", i32.min(i32.sub(lanes, first), panel));
-      const inPanel = i32.mul(i32.sub(output, first), 4);
-      const to = f.let("i32", i32.add(target, i32.add(i32.mul(first, 4 * channels), inPanel)));
-      f.repeat(channels, () => {
+    });
+  });
+}
+
+/**
+ * A unit is one panel; outputs that are not there are copies of the last one, whose results nobody uses. As the cells of U
+ * are far apart, a few channels' are collected in the unit's own buffer first: every cache line of U is written at once.
+ * `first` is the first unit's number, `outputs`, `channels` and `panel` are numbers too.
+ */
+function weightsKernel(
+  { m, weight, cells }: Filtering,
+  flipped: boolean,
+  fused: boolean,
+  units: number,
+  work: number,
+): Kernel<"source" | "target" | "flag" | "buffers" | "first" | "outputs" | "channels" | "panel"> {
+  return {
+    key: `winograd weights ${[m, flipped, fused]}`,
+    addresses: ["source", "target", "flag", "buffers", "first", "outputs", "channels", "panel"],
+    ...{ units, work },
+    write(f, { source, target, flag, buffers, first, outputs, channels, panel }, unit) {
+      const combiner = new Combiner(f, weight, fused);
+      const finite = new FiniteCheck(f);
+      const rowBytes = f.let("i32", i32.mul(channels, 36));
+      const lanes = f.let("i32", i32.mul(i32.div(i32.add(outputs, 3), 4), 4));
+      const firstOutput = f.let("i32", i32.mul(i32.add(first, unit), panel));
+      const width = f.let("i32", i32.min(i32.sub(lanes, firstOutput), panel));
+      const cellBytes = f.let("i32", i32.mul(panel, 4 * TOGETHER));
+      const buffer = f.let("i32", i32.add(buffers, i32.mul(unit, i32.mul(cellBytes, cells * cells))));
+      const to = f.let("i32", i32.add(target, i32.mul(i32.mul(firstOutput, channels), 4)));
+
+      const filters = f.locals("i32", 4);
+      const [line, place, cell] = [f.local("v128"), f.local("i32"), f.local("i32")];
+      /** Four outputs' filters of one channel, and on to the next channel. */
+      const transform = () => {
+        f.set(cell, place);
         combiner.sandwich(
           weight,
           (row, column) => {
             const tap = 3 * row + column;
-            const offset = 4 * (flipped ? 8 - tap : tap);
-            return filters.reduce<Operand>(
-              (vector, filter, lane) =>
-                lane === 0 ? v128.loadOne(filter, offset) : v128.loadLane(filter, vector, lane, offset),
-              0,
-            );
+            f.set(line, gathered(filters, 4 * (flipped ? 8 - tap : tap)));
+            finite.sees(line);
+            return line;
           },
-          (row, column, value) => f.storeVector(to, value, 4 * (row * cells + column) * lanes * channels),
+          (_, __, value) => {
+            f.storeVector(cell, value);
+            f.set(cell, i32.add(cell, cellBytes));
+          },
         );
         for (const filter of filters) f.increase(filter, 36);
-        f.increase(to, i32.mul(width, 4));
+        f.set(place, i32.add(place, i32.mul(width, 4)));
+      };
+
+      const [channel, some, output, count] = f.locals("i32", 4) as [Local, Local, Local, Local];
+      const [from, at, end] = f.locals("i32", 3) as [Local, Local, Local];
+      f.range(channel, 0, channels, TOGETHER, () => {
+        f.set(some, i32.min(i32.sub(channels, channel), TOGETHER));
+        f.range(output, 0, width, 4, () => {
+          for (const [lane, filter] of filters.entries()) {
+            const existing = i32.min(i32.add(i32.add(firstOutput, output), lane), i32.sub(outputs, 1));
+            f.set(filter, i32.add(source, i32.add(i32.mul(existing, rowBytes), i32.mul(channel, 36))));
+          }
+          f.set(place, i32.add(buffer, i32.mul(output, 4)));
+          f.range(count, 0, some, 1, transform);
+        });
+        f.set(cell, to);
+        f.set(from, buffer);
+        f.set(end, i32.mul(i32.mul(some, width), 4));
+        f.repeat(cells * cells, () => {
+          f.range(at, 0, end, 16, () => f.storeVector(i32.add(cell, at), v128.load(i32.add(from, at))));
+          f.set(cell, i32.add(cell, i32.mul(i32.mul(lanes, channels), 4)));
+          f.set(from, i32.add(from, cellBytes));
+        });
+        f.set(to, i32.add(to, end));
       });
+      finite.tell(flag);
     },
   };
 }
