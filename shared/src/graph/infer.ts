@@ -75,7 +75,7 @@ export function* findingsOf(graph: Graph): Iterable<Finding> {
 
 function inferNode(node: Node, graph: Graph, reports: readonly NodeReport[], findings: Finding[]): NodeReport {
   const op: Operator = node.op;
-  const inputs = node.inputs.map((ref) => (ref ? outputOf(ref, reports) : null));
+  const inputs = node.inputs.map((ref) => (ref ? asRead(outputOf(ref, reports), op.axes) : null));
   const assumed = assumedOf(node, reports);
   const report: Report = (code, at, data) => {
     // What the number of axes speaks against is no problem where nobody knows that number. Other findings do not rest on it.
@@ -171,6 +171,12 @@ export function layerOutputs(layer: Layer, report: ShapeReport): readonly (Tenso
     if (ref && layer.outputs.length === 1 && outputs.length > 1) return outputs;
     return [(ref && outputs[ref.output]) ?? null];
   });
+}
+
+/** PyTorch tells a batch by the number of axes: a Flatten of batch and frames is one again for the convolution behind it. */
+function asRead(input: Tensor | null, axes: number | undefined): Tensor | null {
+  if (axes === undefined || input === null || input.layout.batched || input.dims.length !== axes + 2) return input;
+  return { ...input, layout: { ...input.layout, batched: true } };
 }
 
 function outputOf(ref: Ref, reports: readonly NodeReport[]): Tensor | null {

@@ -39,6 +39,7 @@ function adaptive(kind: "Avg" | "Max", axes: number): Operator {
   return defineOp({
     name: `Adaptive${kind}Pool${axes}d`,
     summary: `${kind === "Avg" ? "Averages" : "Takes maxima"} over windows chosen so that the output has the wanted size.`,
+    axes,
     params: {
       output_size: required(outputSizes(axes), `The output size along each axis${keepsSize ? "; null keeps it" : ""}.`),
       ...(kind === "Max" ? { return_indices: optional(bool, false, "Also returns where each maximum was.") } : {}),

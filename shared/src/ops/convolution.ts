@@ -145,6 +145,7 @@ function convolution(axes: number): Operator {
   return defineOp({
     name: `Conv${axes}d`,
     summary: `Slides learned kernels over ${axes === 1 ? "a sequence" : axes === 2 ? "an image" : "a volume"}.`,
+    axes,
     params: {
       in_channels: inChannels,
       out_channels: outChannels,
@@ -190,6 +191,7 @@ function depthwise(axes: number): Operator {
   return defineOp({
     name: `DepthwiseConv${axes}d`,
     summary: "Convolves every channel with kernels of its own.",
+    axes,
     params: {
       in_channels: inChannels,
       depth_multiplier: depthMultiplier,
@@ -232,6 +234,7 @@ function separable(axes: number): Operator {
   return defineOp({
     name: `SeparableConv${axes}d`,
     summary: "A depthwise convolution, then a 1×1 convolution that mixes the channels.",
+    axes,
     params: {
       in_channels: inChannels,
       out_channels: outChannels,

@@ -46,6 +46,7 @@ function arranged(like: Tensor, channelCount: Dim, others: readonly Dim[]): Tens
 const unfold = defineOp({
   name: "Unfold",
   summary: "Copies every sliding block of an image into a column (im2col).",
+  axes: 2,
   params: blockParams,
   infer({ attrs, inputs, report }): Inference {
     const input = inputs[0]!;

@@ -113,6 +113,7 @@ function batchNorm(spatial: number, ranks: readonly number[], expected: string):
   return defineOp({
     name: `BatchNorm${spatial}d`,
     summary: "Normalises every channel over the batch and all positions.",
+    axes: spatial,
     params: {
       num_features: absent(int(1), "Number of channels; taken from the input where absent."),
       eps,
@@ -157,6 +158,7 @@ function instanceNorm(spatial: number): Operator {
   return defineOp({
     name: `InstanceNorm${spatial}d`,
     summary: "Normalises every channel of every sample over its positions.",
+    axes: spatial,
     params: {
       num_features: absent(int(1), "Number of channels; taken from the input where absent."),
       eps,

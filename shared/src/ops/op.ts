@@ -101,6 +101,8 @@ export interface OpDefinition<P extends Params> {
   readonly params: P;
   /** Default: exactly one. */
   readonly inputs?: Arity;
+  /** How many spatial axes it works along, where it reads images: with two more axes there is a batch among them. */
+  readonly axes?: number;
   /**
    * Shapes and cost. Reports what the framework refuses through `call.report` and still returns outputs of the right
    * rank, with unknown dims where they cannot be known. Never throws on any attribute its params accept.

@@ -145,6 +145,7 @@ function padLayer(prefix: string, fill: Fill, axes: number, summary: string): Op
   return defineOp({
     name: `${prefix}Pad${axes}d`,
     summary,
+    axes,
     params: {
       padding: required(
         amounts(axes),

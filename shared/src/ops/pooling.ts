@@ -92,6 +92,7 @@ function maxPool(axes: number): Operator {
   return defineOp({
     name: `MaxPool${axes}d`,
     summary: "The largest cell under a sliding window, per channel.",
+    axes,
     params: {
       ...windowParams(axes),
       padding: paddingParam(axes),
@@ -132,6 +133,7 @@ function avgPool(axes: number): Operator {
   return defineOp({
     name: `AvgPool${axes}d`,
     summary: "The mean under a sliding window, per channel.",
+    axes,
     params: {
       ...windowParams(axes),
       padding: paddingParam(axes),
@@ -185,6 +187,7 @@ function lpPool(axes: number): Operator {
   return defineOp({
     name: `LPPool${axes}d`,
     summary: "The p-norm under a sliding window, per channel: (Σ xᵖ)^(1/p).",
+    axes,
     params: {
       norm_type: required(norm, "The p of the norm: 1 sums, large values approach the maximum."),
       ...windowParams(axes),

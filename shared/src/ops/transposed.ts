@@ -61,6 +61,7 @@ function transposed(axes: number): Operator {
   return defineOp({
     name: `ConvTranspose${axes}d`,
     summary: "Spreads every input cell over a learned kernel: the gradient of a convolution, used to enlarge.",
+    axes,
     params: {
       in_channels: absent(int(0), "Channels of the input; taken from the input where absent."),
       out_channels: required(int(1), "Channels of the output."),
