@@ -13,6 +13,7 @@ import { dialects } from "./dialects/index.ts";
 import { describe, diagnose, fromSyntax } from "./rules/index.ts";
 import type { Diagnostic } from "./rules/rule.ts";
 import { suppress } from "./suppressions.ts";
+import { isUtf16, legible, refusedAsUtf16 } from "./syntax/encoding.ts";
 import { parse } from "./syntax/parse.ts";
 import type { Parsed } from "./syntax/tree.ts";
 
@@ -36,17 +37,27 @@ export type Options = Partial<Pick<Context, "input" | "scale" | "defaults">> & {
   readonly targets?: readonly Target[];
 };
 
-/** Analyses a file, or returns null where it is no model: then nothing at all is shown for it. */
-export function analyse(text: string, path: string, options: Options = {}): Analysis | null {
+/** A text and the format it is of; null where it is no model. */
+function recognise(text: string, path: string): { readonly parsed: Parsed; readonly dialect: Dialect } | null {
   const candidates = dialects.filter((dialect) => dialect.sniff(text, path));
   if (candidates.length === 0) return null;
   const parsed = parse(text, path);
-  const root = parsed.root;
+  const { root } = parsed;
   const isBroken = parsed.problems.length > 0;
   const dialect = candidates.find((candidate) =>
     root ? candidate.matches(root, path) : isBroken && candidate.claims?.(path),
   );
-  if (!dialect) return null;
+  return dialect ? { parsed, dialect } : null;
+}
+
+/** Analyses a file, or returns null where it is no model: then nothing at all is shown for it. */
+export function analyse(text: string, path: string, options: Options = {}): Analysis | null {
+  const wide = isUtf16(text);
+  const read = recognise(wide ? legible(text) : text, path);
+  if (!read) return null;
+  const { dialect } = read;
+  const parsed = wide ? refusedAsUtf16(read.parsed) : read.parsed;
+  const { root } = parsed;
   const context: Context = {
     path,
     input: options.input ?? null,

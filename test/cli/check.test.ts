@@ -221,6 +221,25 @@ layers:
       }
     });
 
+    it("says that a model is in UTF-16, with and without a byte-order mark, and nothing of other such files", async () => {
+      const little = (text: string) => Buffer.from(text, "utf16le");
+      const big = (text: string) => little(text).swap16();
+      const keras = JSON.stringify({ class_name: "Sequential", config: { name: "größe", layers: [] } });
+      const made = folder({
+        "a.cnn.yaml": little(GOOD),
+        "b.cnn.yaml": little(`\uFEFF${GOOD}`),
+        "c.yaml": big(GOOD),
+        "d.yaml": big(`\uFEFF${GOOD}`),
+        "e.json": little(`\uFEFF${keras}`),
+        "other.yaml": little("apiVersion: v1\nkind: Pod\n"),
+      });
+      const { code, out } = await made.convlint(["check", "--format", "concise", "."]);
+      const told =
+        "error[syntax]: this file is in UTF-16, and model files are read as UTF-8; save it with the encoding UTF-8.";
+      const files = ["a.cnn.yaml", "b.cnn.yaml", "c.yaml", "d.yaml", "e.json"];
+      deepEqual([code, out.trimEnd().split("\n")], [1, files.map((file) => `${file}:1:1: ${told}`)]);
+    });
+
     it("has colours only where they are asked for, as there is no terminal", async () => {
       const made = folder({ "m.cnn.yaml": BAD });
       const coloured = async (env: NodeJS.ProcessEnv) =>

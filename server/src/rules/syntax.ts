@@ -5,7 +5,9 @@ export const page: RulePage = {
   docs: `The parser stopped making sense of the text at the marked place. The layers that could still be read keep their
 hints; what the mark covers is not checked.
 
-Most often a bracket, brace or quote is not closed, a colon lacks the space after it, or a line is indented by a tab.`,
+Most often a bracket, brace or quote is not closed, a colon lacks the space after it, or a line is indented by a tab.
+
+A model in UTF-16, as some Windows programs write it, is told as that: save it as UTF-8, as frameworks read it.`,
   examples: {
     native: {
       bad: `cnn: 1
