@@ -2,7 +2,7 @@
 import type { Convolution } from "../backend.ts";
 import { convolutionDims } from "../check.ts";
 import type { Core } from "./core.ts";
-import { depthwiseKernel, isWideWindow, panelOf } from "./depthwise.ts";
+import { depthwiseKernel, depthwisePixels, isWideWindow, panelOf } from "./depthwise.ts";
 import { directKernel } from "./direct.ts";
 import { marginFor, marginOf, product, stridesOf, tapOrder, tileFor, type Windows, windowsOf } from "./geometry.ts";
 import { blocksOf, pixelsToBlocks } from "./layout.ts";
@@ -91,7 +91,10 @@ function depthwise(core: Core, task: Task): WasmTensor {
     from: { group: 0, output: taps.length, channel: 0 },
   });
   const { y, from, before, strides, addresses } = operands(core, task, {});
-  const pixels = { ...windows, ...strides, batch: dims[0]!, channels, activation, fused: core.fused, vector: 4 };
+  const pixels = {
+    ...{ ...windows, ...strides, batch: dims[0]!, channels, activation, fused: core.fused, vector: 4 },
+    pixels: depthwisePixels(windows.kernel, core.tile.unroll > 1),
+  };
   const blocks = blocksOf(from.form);
   const geometry = isWide ? { ...pixels, x: stridesOf(blocks), vector: blocks.vector } : pixels;
   const kernel = core.kernelFor(weight, geometry, depthwiseKernel);

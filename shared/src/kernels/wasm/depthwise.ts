@@ -6,10 +6,9 @@
  *         one vector of weights; one vector of each pixel; multiply and add
  *       add, activate, store
  *
- * Narrow windows overlap: each input vector is loaded once per row of taps and used for every tap that covers it. Wide
- * windows have no registers left for that; twelve sums at once keep the multipliers busy while loads are repeated. Wide
- * windows also read the same cells so often that the four channels are first brought together (`pixelsToBlocks`): as
- * pixels, they would share every cache line with channels whose turn comes later.
+ * Windows overlap: each input vector is loaded once per row of taps, or per few taps of a wide row, and used for every
+ * tap that covers it. Wide windows also read the same cells so often that the four channels are first brought together
+ * (`pixelsToBlocks`): as pixels, they would share every cache line with channels whose turn comes later.
  */
 import type { Pointwise } from "../backend.ts";
 import { applied } from "./activation.ts";
@@ -33,6 +32,8 @@ export interface DepthwiseGeometry {
   readonly fused: boolean;
   /** Floats from four channels of the input to the next four: 4 as pixels, more in blocks. */
   readonly vector: number;
+  /** Pixels of a tile at most. */
+  readonly pixels: number;
 }
 
 /** Widest window whose weights of one row of taps stay in registers. */
@@ -41,8 +42,8 @@ const NARROW = 5;
 /** Rows of taps that are written out; more are a loop. */
 const WRITTEN_ROWS = 5;
 
-/** Taps of a wide window that are written out in one go. */
-const WRITTEN_TAPS = 8;
+/** Taps of a row of a wider window that are worked off together. */
+const TAPS = 4;
 
 /** Operations of a unit of work. */
 const UNIT = 2 ** 21;
@@ -57,82 +58,73 @@ export function panelOf(channels: number, isBlocked: boolean): number {
   return isBlocked ? 4 : padded(channels);
 }
 
+/**
+ * Pixels of a tile: with the weights of a row of taps and one input their sums fill 15 registers. A V8 that loads first
+ * what it needs later has none left for that many.
+ */
+export function depthwisePixels(kernel: Size3, unrolls: boolean): number {
+  if (isWideWindow(kernel)) return 14 - TAPS;
+  return unrolls ? 14 - kernel[2] : 4;
+}
+
 /** Floats between the weights of neighbouring taps, and of neighbouring vectors of channels. */
 function weightSteps({ channels, kernel, vector }: DepthwiseGeometry) {
   const isBlocked = vector !== 4;
   return { tap: panelOf(channels, isBlocked), vector: isBlocked ? 4 * kernel[0] * kernel[1] * kernel[2] : 4 };
 }
 
-/** Writes the multiply-adds of one row of taps into the sums of a tile of pixels. */
-function rowOfTaps(f: FunctionWriter, geometry: DepthwiseGeometry, sums: readonly Local[]) {
-  const { kernel, stride, dilation, x, fused } = geometry;
-  const [pixelStep, tapStep] = [4 * stride[2] * x.pixel, 4 * dilation[2] * x.pixel];
+/**
+ * Writes the multiply-adds of some neighbouring taps of a row into the sums of a tile of pixels, column by column of the
+ * input: each is loaded once for all taps that see it. `from` and `weight` are where the first tap reads, plus offsets.
+ */
+function tapsOf(f: FunctionWriter, geometry: DepthwiseGeometry, sums: readonly Local[]) {
+  const { stride, dilation, x, fused } = geometry;
   const weightStep = 4 * weightSteps(geometry).tap;
   const input = f.local("v128");
-  const weights = f.locals("v128", Math.min(NARROW, kernel[2]));
-  const accumulate = (sum: Local, weight: Local) =>
-    f.set(sum, fused ? f32x4.fusedMultiplyAdd(input, weight, sum) : f32x4.add(f32x4.mul(input, weight), sum));
-
-  /** Column by column of the input: each is loaded once, each weight when it is first needed. */
-  const narrow = (from: Local, weight: Local, xOffset: number, weightOffset: number) => {
-    const columns = new Map<number, { readonly pixel: number; readonly tap: number }[]>();
-    for (let pixel = 0; pixel < sums.length; pixel++) {
-      for (let tap = 0; tap < kernel[2]; tap++) {
-        const column = pixel * pixelStep + tap * tapStep;
-        columns.set(column, [...(columns.get(column) ?? []), { pixel, tap }]);
+  const weights = f.locals("v128", NARROW);
+  return (taps: number, from: Local, weight: Local, xOffset = 0, weightOffset = 0) => {
+    const columns = new Map<number, { readonly sum: Local; readonly tap: number }[]>();
+    for (const [pixel, sum] of sums.entries()) {
+      for (let tap = 0; tap < taps; tap++) {
+        const column = 4 * (pixel * stride[2] + tap * dilation[2]) * x.pixel;
+        columns.set(column, [...(columns.get(column) ?? []), { sum, tap }]);
       }
     }
-    const loaded = new Set<number>();
+    for (let tap = 0; tap < taps; tap++) f.set(weights[tap]!, v128.load(weight, weightOffset + tap * weightStep));
     for (const [column, uses] of [...columns].sort(([a], [b]) => a - b)) {
-      for (const { tap } of uses) {
-        if (loaded.has(tap)) continue;
-        loaded.add(tap);
-        f.set(weights[tap]!, v128.load(weight, weightOffset + tap * weightStep));
-      }
       f.set(input, v128.load(from, xOffset + column));
-      for (const { pixel, tap } of uses) accumulate(sums[pixel]!, weights[tap]!);
+      for (const { sum, tap } of uses) {
+        const by = weights[tap]!;
+        f.set(sum, fused ? f32x4.fusedMultiplyAdd(input, by, sum) : f32x4.add(f32x4.mul(input, by), sum));
+      }
     }
   };
-
-  /** Tap by tap; `from` and `weight` move behind the row. */
-  const wide = (from: Local, weight: Local) => {
-    const taps = (count: number) => {
-      for (let tap = 0; tap < count; tap++) {
-        f.set(weights[0]!, v128.load(weight, tap * weightStep));
-        for (const [pixel, sum] of sums.entries()) {
-          f.set(input, v128.load(from, tap * tapStep + pixel * pixelStep));
-          accumulate(sum, weights[0]!);
-        }
-      }
-      f.increase(from, count * tapStep);
-      f.increase(weight, count * weightStep);
-    };
-    f.repeat(Math.floor(kernel[2] / WRITTEN_TAPS), () => taps(WRITTEN_TAPS));
-    taps(kernel[2] % WRITTEN_TAPS);
-  };
-  return { narrow, wide };
 }
 
 /** Writes the sums over all taps: `x` and `weight` are where the first tap of four channels reads. */
 function sumOfTaps(f: FunctionWriter, geometry: DepthwiseGeometry, sums: readonly Local[], x: Local, weight: Local) {
   const { kernel, dilation, x: strides } = geometry;
   const rowStep = 4 * dilation[1] * strides.row;
-  const weightStep = 4 * weightSteps(geometry).tap * kernel[2];
-  const { narrow, wide } = rowOfTaps(f, geometry, sums);
+  const weightStep = 4 * weightSteps(geometry).tap;
+  const write = tapsOf(f, geometry, sums);
   const [plane, row, from] = [f.let("i32", x), f.local("i32"), f.local("i32")];
   f.repeat(kernel[0], () => {
     f.set(row, plane);
     if (kernel[2] <= NARROW && kernel[1] <= WRITTEN_ROWS) {
-      for (let tap = 0; tap < kernel[1]; tap++) narrow(row, weight, tap * rowStep, tap * weightStep);
-      f.increase(weight, kernel[1] * weightStep);
+      for (let tap = 0; tap < kernel[1]; tap++)
+        write(kernel[2], row, weight, tap * rowStep, tap * kernel[2] * weightStep);
+      f.increase(weight, kernel[1] * kernel[2] * weightStep);
     } else {
       f.repeat(kernel[1], () => {
         f.set(from, row);
-        if (kernel[2] > NARROW) wide(from, weight);
-        else {
-          narrow(from, weight, 0, 0);
-          f.increase(weight, weightStep);
-        }
+        const some = (taps: number) => {
+          write(taps, from, weight);
+          f.increase(from, taps * 4 * dilation[2] * strides.pixel);
+          f.increase(weight, taps * weightStep);
+        };
+        const most = kernel[2] <= NARROW ? NARROW : TAPS;
+        f.repeat(Math.floor(kernel[2] / most), () => some(most));
+        if (kernel[2] % most > 0) some(kernel[2] % most);
         f.increase(row, rowStep);
       });
     }
@@ -212,8 +204,7 @@ export function depthwiseKernel(geometry: DepthwiseGeometry): Kernel<"x" | "weig
         f.set(at.x, startOf(addresses.x, x, stride[0], stride[1]));
         f.set(at.y, startOf(addresses.y, y, 1, 1));
         if (add) f.set(at.add, startOf(addresses.add, add, 1, 1));
-        const most = kernel[2] > NARROW ? 12 : 4;
-        for (const { pixels, count } of tilesOf(columns, most)) f.repeat(count, () => tile(pixels));
+        for (const { pixels, count } of tilesOf(columns, geometry.pixels)) f.repeat(count, () => tile(pixels));
       });
     },
   };
