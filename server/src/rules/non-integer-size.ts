@@ -1,5 +1,6 @@
 /** A window that does not divide its input: what it leaves, and what would make it exact. */
 
+import { isInside } from "#shared/graph/graph.ts";
 import type { Plain } from "#shared/ops/param.ts";
 import { type Dim, sub } from "#shared/shape/dim.ts";
 import type { Tensor } from "#shared/shape/tensor.ts";
@@ -29,7 +30,9 @@ happen. Every framework accepts that, so it is never an error:
 
 - **warning** where real input rows or columns are never read: the network does not see the edge of the image, and up-sampling
   later gives another size than the one before;
-- **information** where only padding is dropped. Real ResNets do that at 224 pixels in every strided layer; no input is lost.
+- **information** where only padding is dropped. Real ResNets do that at 224 pixels in every strided layer; no input is lost;
+- a **hint** where that padding is a module's own, as in a row \`[-1, 1, Conv, [64, 3, 2]]\` of a YOLO file: every such row
+  halves an even size that way, and the file has no other padding to choose.
 
 Choose the padding or the input size so that the formula is exact, or let pooling round up (\`ceil_mode\`).`,
   examples: {
@@ -97,7 +100,7 @@ net:
 export const nonIntegerSize = defineRule({
   code: "non-integer-size",
   severity: "warning",
-  grade: ({ data }) => (data.unread > 0 ? "warning" : "information"),
+  grade: (context) => (context.data.unread > 0 ? "warning" : isGiven(context) ? "hint" : "information"),
   summary: "The output size formula has a remainder, so part of the input is dropped.",
   message: (context) => {
     const { data, words } = context;
@@ -141,6 +144,11 @@ export const nonIntegerSize = defineRule({
       yield unsafe(change);
   },
 });
+
+/** Whether the padding is a module's own, which the file neither writes nor needs to know. */
+function isGiven({ graph, node }: Context): boolean {
+  return node !== null && isInside(graph, node) && !node.origin.params.has("padding");
+}
 
 /** `input row is`, `2 input rows and columns are`. */
 function unreadCells(uses: readonly WindowUse[], input: Tensor, unread: number): string {
