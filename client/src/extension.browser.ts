@@ -1,6 +1,6 @@
 /** The extension where there is no Node (vscode.dev, github.dev): the language server runs in a web worker. */
 import { type ExtensionContext, Uri } from "vscode";
-import { LanguageClient } from "vscode-languageclient/browser";
+import { BrowserMessageReader, BrowserMessageWriter, LanguageClient } from "vscode-languageclient/browser";
 import { ID, NAME, run, stop } from "./client.ts";
 import { threadFrom } from "./preview/thread.browser.ts";
 
@@ -14,7 +14,8 @@ export function activate(context: ExtensionContext): Promise<void> {
   const server = async () => {
     worker?.terminate(); // a worker outlives the connection to it, unlike a process
     worker = new Worker(url);
-    return worker;
+    // The client would tell a worker by `instanceof`, which VS Code's own `Worker` does not satisfy.
+    return { reader: new BrowserMessageReader(worker), writer: new BrowserMessageWriter(worker) };
   };
   context.subscriptions.push({ dispose: () => worker?.terminate() });
   const startThread = threadFrom(Uri.joinPath(context.extensionUri, "dist/preview-worker.browser.js").toString(true));

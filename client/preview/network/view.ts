@@ -9,7 +9,7 @@ import { onTheme, theme } from "../theme.ts";
 import type { Layout, Point } from "./layout.ts";
 import layoutScript from "./layout.worker.ts?worker";
 import { CanvasPen, type Pen, SvgPen } from "./pens.ts";
-import { drawScene, hit, type Look, type Outline, onFold, outline, type Scene, scene } from "./scene.ts";
+import { drawScene, hit, type Look, type Outline, onFold, outline, type Scene, scene, titleOf } from "./scene.ts";
 import { inWords, TreeItems } from "./tree.ts";
 
 const LEAST_SCALE = 0.02;
@@ -392,7 +392,8 @@ export class NetworkView {
     const words = this.search.value.trim().toLowerCase();
     const order = this.scene?.order ?? [];
     const nodes = this.model.diagram?.nodes ?? [];
-    const isMatch = ({ type, name, detail }: DiagramNode) => `${type} ${name} ${detail}`.toLowerCase().includes(words);
+    const isMatch = (node: DiagramNode) =>
+      [titleOf(node), node.name, node.detail].join("\n").toLowerCase().includes(words);
     const all = words === "" ? [] : nodes.filter(isMatch);
     this.matches = words === "" ? null : new Set(all.map(({ id }) => this.model.visible(id)));
     const count = order.filter((id) => this.matches?.has(id)).length;

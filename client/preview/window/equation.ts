@@ -17,7 +17,7 @@ export interface Equation {
   readonly divisor: number | null;
   readonly winner: number | null;
   readonly flipped: boolean;
-  /** In depth, of which the middle one is drawn. */
+  /** In depth, of which one is drawn. */
   readonly slices: number;
   /** What the products come to. */
   readonly sum: number | null;

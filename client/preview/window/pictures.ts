@@ -41,6 +41,8 @@ export interface Subject {
   readonly layout: PlaneLayout;
   /** Which of the planes it reads is drawn, counted from the first one. */
   readonly channel: number;
+  /** Which of the window's slices in depth is drawn, counted from the first one. */
+  readonly tap: number;
   readonly flipped: boolean;
   readonly palette: PaletteName | "auto";
   /** Counts the changes of the sample's values. */
@@ -121,7 +123,7 @@ export class Pictures {
   }
 
   private paintInput(subject: Subject, box: { width: number; height: number }): void {
-    const { explanation, spread, channel } = subject;
+    const { explanation, spread, channel, tap } = subject;
     const source = explanation.source!;
     const [z, y, x] = axesOf(spread ?? explanation);
     const padded = explanation.kind !== "transposed";
@@ -131,14 +133,16 @@ export class Pictures {
     const view = viewportFor(ex, ey, bounds, box, this.inputView);
     this.inputView = view;
     const plane = spread ? spread.place.plane : source.from + channel;
-    const middle = Math.floor(z.cells.length / 2);
-    const slice = spread ? spread.place.z : Math.min(Math.max(z.cells[middle] ?? 0, 0), z.input - 1);
-    setText(this.titles.input, `Input, channel ${plane}${z === FLAT ? "" : `, slice ${slice}`}`);
+    const depth = spread ? spread.place.z : (z.cells[tap] ?? 0);
+    const isPadding = depth < 0 || depth >= z.input;
+    const slice = Math.min(Math.max(depth, 0), z.input - 1);
+    const sliceWords = isPadding ? ", a slice of padding" : `, slice ${slice}`;
+    setText(this.titles.input, `Input, channel ${plane}${z === FLAT ? "" : sliceWords}`);
     if (!fitCanvas(this.input, view.columns * view.cell, view.rows * view.cell)) return;
     this.inputPatch.want(source, plane, slice, realPart(view, ex, ey), subject.palette);
     const sheet = new Sheet(this.input.getContext("2d")!, view, ex, ey);
     const { picture } = this.inputPatch;
-    sheet.base(picture);
+    sheet.base(isPadding ? null : picture);
     sheet.hatch(x.unread, "x");
     sheet.hatch(y.unread, "y");
     if (spread) {
@@ -152,29 +156,30 @@ export class Pictures {
         if (!readX.has(column) || !readY.has(row)) sheet.veil(column, row);
       }
     }
-    const offset = (channel * z.cells.length + middle) * ys.length * xs.length;
+    const cells = ys.length * xs.length;
+    const offset = (channel * z.cells.length + tap) * cells;
     const blank = { maximum: "−∞", average: "" }[explanation.kind as string] ?? "0";
     for (const [row, cy] of ys.entries()) {
       for (const [column, cx] of xs.entries()) {
         const value = explanation.inputs[offset + row * xs.length + column];
-        const real = cx >= 0 && cy >= 0 && cx < x.input && cy < y.input;
+        const real = !isPadding && cx >= 0 && cy >= 0 && cx < x.input && cy < y.input;
         if (value === undefined) continue;
         if (!real) sheet.number(cx, cy, 0, theme().colour.muted, blank);
         else if (picture) sheet.number(cx, cy, value, inkOn(colourOf(picture.tile, value)));
       }
     }
     sheet.frame(bounds.x, bounds.y, bounds.width, bounds.height);
-    if (explanation.winner !== null) {
-      const within = explanation.winner % (ys.length * xs.length);
+    const within = winnerIn(explanation, tap, cells);
+    if (within !== null) {
       sheet.ring(xs[within % xs.length]!, ys[Math.floor(within / xs.length)]!);
     }
   }
 
-  private paintEquation({ explanation, spread, channel, flipped }: Subject, width: number): void {
+  private paintEquation({ explanation, spread, channel, tap, flipped }: Subject, width: number): void {
     const [z, y, x] = axesOf(spread ?? explanation);
     const count = y.cells.length * x.cells.length;
-    const from = (channel * z.cells.length + Math.floor(z.cells.length / 2)) * count;
-    const inPlane = Math.floor(z.cells.length / 2) * count;
+    const inPlane = tap * count;
+    const from = channel * z.cells.length * count + inPlane;
     const equation: Equation = {
       columns: x.cells.length,
       rows: y.cells.length,
@@ -183,7 +188,7 @@ export class Pictures {
       weights: spread ? spread.products.subarray(inPlane, inPlane + count) : partOf(explanation.weights, from, count),
       inside: explanation.inside.subarray(inPlane, inPlane + count),
       divisor: explanation.divisor,
-      winner: explanation.winner,
+      winner: winnerIn(explanation, tap, count),
       slices: z.cells.length,
       flipped: flipped && explanation.kind === "convolution",
       sum: spread ? null : (explanation.sums[channel] ?? null),
@@ -265,6 +270,11 @@ export class Pictures {
       context.strokeRect(...box);
     }
   }
+}
+
+/** The tap of a maximum among those of one slice; null where it is in another one. */
+function winnerIn({ winner }: Explanation, slice: number, cells: number): number | null {
+  return winner !== null && Math.floor(winner / cells) === slice ? winner % cells : null;
 }
 
 function partOf(values: Float32Array | null, from: number, count: number): Float32Array | null {

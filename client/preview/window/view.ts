@@ -28,6 +28,8 @@ export class WindowView {
   private readonly sliceField: HTMLElement;
   private readonly inputPlane: HTMLInputElement;
   private readonly inputField: HTMLElement;
+  private readonly tap: HTMLInputElement;
+  private readonly tapField: HTMLElement;
   private readonly flip: HTMLInputElement;
   private readonly flipField: HTMLElement;
   private readonly mode: HTMLSelectElement;
@@ -42,6 +44,8 @@ export class WindowView {
   private of = "";
   /** Which of the planes it reads is drawn, counted from the first one. */
   private channel = 0;
+  /** Which slice of the window is drawn; null: the winner's, else the middle one. */
+  private chosenTap: number | null = null;
   private playing: number | null = null;
   private width = 0;
   private readonly draw = onFrame(() => this.paint());
@@ -67,6 +71,8 @@ export class WindowView {
     this.sliceField = field("Slice", this.slice);
     this.inputPlane = number("Input channel", (plane) => this.chooseChannel(plane - this.firstPlane));
     this.inputField = field("Input channel", this.inputPlane);
+    this.tap = number("Slice of the window", (tap) => this.chooseTap(tap));
+    this.tapField = field("Window slice", this.tap);
     this.flip = el("input", { type: "checkbox", role: "switch", onchange: () => this.setFlipped(this.flip.checked) });
     const why = "A true convolution turns the kernel by half a turn before it multiplies. Frameworks do not.";
     this.flipField = el("label", { class: "field", title: why }, this.flip, el("span", {}, "True convolution"));
@@ -99,6 +105,7 @@ export class WindowView {
       this.outputField,
       this.sliceField,
       this.inputField,
+      this.tapField,
       this.mode,
       this.flipField,
     );
@@ -112,7 +119,7 @@ export class WindowView {
         "aria-roledescription": "window",
         "aria-label":
           "Window over the input: arrow keys move it, Page Up and Page Down change the output channel, " +
-          "brackets the input channel, comma and full stop the slice, Space plays, F turns the kernel",
+          "brackets the input channel, comma and full stop the slice, braces the slice of the window, Space plays, F turns the kernel",
         onkeydown: (event: KeyboardEvent) => this.key(event),
       },
       input,
@@ -194,6 +201,7 @@ export class WindowView {
       if (before?.node !== answer.explanation.node || before.output !== answer.explanation.output) {
         this.pictures.reset();
         this.channel = 0;
+        this.chosenTap = null;
         this.spread = null;
         if (this.mode.value === "spread") this.changeMode();
       }
@@ -215,6 +223,22 @@ export class WindowView {
   private chooseChannel(channel: number): void {
     const count = this.explanation?.source?.count ?? 1;
     this.channel = Math.min(Math.max(Math.round(channel) || 0, 0), count - 1);
+    this.draw();
+  }
+
+  /** Slices that the window has in depth, and which one is drawn. */
+  private get taps(): { readonly count: number; readonly drawn: number } {
+    const { explanation } = this;
+    if (!explanation) return { count: 1, drawn: 0 };
+    const [z, y, x] = axesOf((this.isSpread ? this.spread : null) ?? explanation);
+    const count = Math.max(z.cells.length, 1);
+    const { winner } = explanation;
+    const usual = winner === null ? Math.floor(count / 2) : Math.floor(winner / (y.cells.length * x.cells.length));
+    return { count, drawn: Math.min(this.chosenTap ?? usual, count - 1) };
+  }
+
+  private chooseTap(tap: number): void {
+    this.chosenTap = Math.min(Math.max(Math.round(tap) || 0, 0), this.taps.count - 1);
     this.draw();
   }
 
@@ -269,6 +293,8 @@ export class WindowView {
       ".": () => this.move({ z: place.z + 1 }),
       "[": () => this.chooseChannel(this.channel - 1),
       "]": () => this.chooseChannel(this.channel + 1),
+      "{": () => this.chooseTap(this.taps.drawn - 1),
+      "}": () => this.chooseTap(this.taps.drawn + 1),
       " ": () => this.play(this.playing === null),
       Escape: () => this.play(false),
       f: () => this.setFlipped(!this.model.choices.flipped),
@@ -387,6 +413,10 @@ export class WindowView {
     this.inputPlane.value = String(this.firstPlane + this.channel);
     setAttribute(this.inputPlane, "min", this.firstPlane);
     setAttribute(this.inputPlane, "max", this.firstPlane + (source?.count ?? 1) - 1);
+    const { count, drawn } = this.taps;
+    this.tapField.hidden = count === 1;
+    this.tap.value = String(drawn);
+    setAttribute(this.tap, "max", count - 1);
     this.flipField.hidden = kind !== "convolution";
     this.flip.checked = choices.flipped;
     this.mode.hidden = kind !== "transposed";
@@ -397,6 +427,7 @@ export class WindowView {
         tensor: maps.tensor,
         layout: maps.layout,
         channel: this.channel,
+        tap: drawn,
         flipped: choices.flipped,
         palette: choices.palette,
         edition: editions.plain,
