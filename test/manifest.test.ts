@@ -63,7 +63,7 @@ describe("package.json", () => {
 });
 
 describe("lockfiles", () => {
-  for (const folder of ["", "scripts/vsix/", "test/vscode/host/", "test/preview/host/"]) {
+  for (const folder of ["", "scripts/vsix/", "test/vscode/host/", "test/preview/host/", "test/vscode/web/"]) {
     it(`${folder}package-lock.json names versions and no registry`, () => {
       const lock = JSON.parse(text(`${folder}package-lock.json`)) as {
         packages: Record<string, Record<string, unknown>>;

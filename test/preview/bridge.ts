@@ -11,6 +11,8 @@ const PANEL_KINDS = new Set(["ready", "reveal", "pick", "save", "pin"]);
 const KEPT = "state";
 
 const worker = new Worker("/worker.js");
+const sent = new Int32Array(new SharedArrayBuffer(4));
+worker.postMessage({ sent: sent.buffer });
 const asked: any[] = [];
 const events: any[] = [];
 const waiting = new Map<number, (answer: any) => void>();
@@ -45,7 +47,11 @@ const bridge = {
     first = messages;
     if (asked.some(({ kind }) => kind === "ready")) for (const message of first) bridge.tell(message);
   },
-  tell: (message: any) => worker.postMessage({ message, interrupts: false }),
+  tell(message: any) {
+    const interrupts = message.kind === "cancel";
+    if (interrupts) Atomics.add(sent, 0, 1);
+    worker.postMessage({ message, interrupts });
+  },
   /** Asks the worker, beside the page. */
   ask(question: any) {
     const id = ++ids;

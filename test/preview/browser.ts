@@ -62,6 +62,9 @@ export class PreviewBrowser {
       const { pathname, searchParams } = new URL(url!, "http://localhost");
       const theme = themes[(searchParams.get("theme") ?? "dark") as ThemeName];
       const known = files[pathname];
+      // As an editor's page that is isolated: its workers may share memory.
+      response.setHeader("cross-origin-opener-policy", "same-origin");
+      response.setHeader("cross-origin-embedder-policy", "require-corp");
       if (known) response.setHeader("content-type", `${known[0]}; charset=utf-8`).end(known[1]);
       else if (pathname === "/theme.css") {
         const variables = Object.entries(theme.variables).map(([name, value]) => `${name}: ${value};`);

@@ -55,6 +55,24 @@ describe("preview: the page's runs", function () {
     await settle();
   });
 
+  it("is cancelled in the middle of a layer", async () => {
+    const { page, bridge, ended } = await preview(
+      native("  - {type: Conv2d, out_channels: 480, kernel_size: 7, padding: 3}", "[256, 56, 56]"),
+      {},
+      0,
+    );
+    await page.waitForSelector(".status .secondary:not([hidden])");
+    const asked = (await page.evaluate(
+      "(document.querySelector('.status .secondary').click(), performance.now())",
+    )) as number;
+    await ended(1);
+    const took = ((await page.evaluate("performance.now()")) as number) - asked;
+    const { how } = (await bridge((b) => b.events.find(({ kind }: Any) => kind === "ended"))) as Any;
+    equal(how, "cancelled");
+    ok(!(await bridge((b) => b.events.some(({ kind, macs }: Any) => kind === "progress" && macs > 0))));
+    console.log(`      from Cancel to the end of a layer of 19 GMAC: ${took.toFixed(0)} ms`);
+  });
+
   it("takes a picked picture as the sample, and says what it cannot read", async () => {
     const { page, bridge, settle, value, diagram } = await preview(LENET);
     const white = await page.evaluate(async () => {

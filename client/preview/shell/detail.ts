@@ -1,5 +1,5 @@
 /** The chosen layer: what it is, its problems, and the views of it as tabs. */
-import { el, setAttribute, setText } from "../dom.ts";
+import { el, setAttribute } from "../dom.ts";
 import { type Model, TABS, type Tab } from "../model.ts";
 import { nameBeside } from "../network/scene.ts";
 import { timeOf } from "./layers.ts";
@@ -19,6 +19,7 @@ export class Detail {
   private readonly tabs = new Map<Tab, HTMLButtonElement>();
   private readonly panels = new Map<Tab, HTMLElement>();
   private problemsFor = "";
+  private factsFor = "";
 
   constructor(
     private readonly model: Model,
@@ -77,7 +78,13 @@ export class Detail {
           time === "kept" ? "" : time,
         ]
       : [];
-    setText(this.facts, facts.filter(Boolean).join("  ·  "));
+    const shown = facts.filter(Boolean);
+    if (shown.join() !== this.factsFor) {
+      this.factsFor = shown.join();
+      // One fact is not broken between lines; the dot stays with the one before.
+      const parts = shown.map((fact, at) => el("span", {}, at < shown.length - 1 ? `${fact} ·` : fact));
+      this.facts.replaceChildren(...parts.flatMap((part) => [part, " "]));
+    }
     const problems = selected?.problems ?? [];
     const lines = [
       ...problems.map(({ severity, message }) => [severity, message] as const),

@@ -64,6 +64,7 @@ export class ShiftView {
   private readonly moved: SamplePicture;
   private standing: Ask | null = null;
   private asked = "";
+  private readonly table: HTMLElement;
   private tableOf = "";
   /** Of a picture, in CSS pixels. */
   private side = MOST_SIDE;
@@ -104,6 +105,27 @@ export class ShiftView {
     );
     const panel = (title: string, ...content: HTMLElement[]) =>
       el("figure", { class: "panel" }, el("h3", {}, title), ...content);
+    this.table = el(
+      "table",
+      { class: "table" },
+      el("caption", { class: "sr-only" }, "What the shift did to each layer"),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ...[
+            ["Layer", "The layer's output"],
+            ["Expected", "Cells by which the output moves if it follows the sample: right, down"],
+            ["Moved", "Cells by which it moved: where the outputs match best"],
+            ["Not following", "How far the output is from the moved one, inside: 0 follows exactly (equivariant)"],
+            ["Changed", "How far the output is from the one before: 0 does not notice (invariant)"],
+          ].map(([text, title]) => el("th", { scope: "col", title: title! }, text!)),
+        ),
+      ),
+      this.rows,
+    );
     this.element = el(
       "div",
       { class: "shift" },
@@ -125,27 +147,7 @@ export class ShiftView {
           panel("Output after", this.afterCanvas),
         ),
         this.verdict,
-        el(
-          "table",
-          { class: "table" },
-          el("caption", { class: "sr-only" }, "What the shift did to each layer"),
-          el(
-            "thead",
-            {},
-            el(
-              "tr",
-              {},
-              ...[
-                ["Layer", "The layer's output"],
-                ["Expected", "Cells by which the output moves if it follows the sample: right, down"],
-                ["Moved", "Cells by which it moved: where the outputs match best"],
-                ["Not following", "How far the output is from the moved one, inside: 0 follows exactly (equivariant)"],
-                ["Changed", "How far the output is from the one before: 0 does not notice (invariant)"],
-              ].map(([text, title]) => el("th", { scope: "col", title: title! }, text!)),
-            ),
-          ),
-          this.rows,
-        ),
+        this.table,
       ),
     );
     this.dragging();
@@ -177,6 +179,8 @@ export class ShiftView {
     this.dy.value = String(dy);
     const layer = this.model.shifted?.layers.get(choices.selected ?? "");
     if (layer) setText(this.verdict, verdict(layer, dx, dy));
+    else if (dx === 0 && dy === 0)
+      setText(this.verdict, "Drag the sample, or move it by arrow keys: the outputs follow, or not.");
     else if (this.model.shifted) setText(this.verdict, "The chosen layer has no place in the experiment.");
     this.writeTable(edition);
     this.draw();
@@ -241,6 +245,7 @@ export class ShiftView {
     ]);
     if (key === this.tableOf) return;
     this.tableOf = key;
+    this.table.hidden = nodes.length === 0;
     this.rows.replaceChildren(
       ...nodes.map((node) => {
         const { id } = node;
