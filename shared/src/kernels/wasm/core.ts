@@ -4,7 +4,7 @@
 import { checkpoint, type Recording, type Signal } from "../backend.ts";
 import { EngineError, elementCount, type Values } from "../values.ts";
 import { assemble, FunctionWriter, f32x4 } from "./assembler.ts";
-import { Crew, type SharedKernel, type Threads } from "./crew.ts";
+import { Crew, MOST_KERNELS, type SharedKernel, type Threads } from "./crew.ts";
 import { type Kernel, moduleOf } from "./kernel.ts";
 import { pixelsToPixels, pixelsToRows, rowsToPixels } from "./layout.ts";
 import type { Block, Memory } from "./memory.ts";
@@ -93,8 +93,6 @@ export class Core {
   readonly threads: number;
   /** Told of every kernel that runs; for whoever measures. */
   trace: ((kernel: Kernel) => void) | null = null;
-  /** Bytes of memory that hold modules, for other threads to find. */
-  codeBytes = 0;
   private readonly crew: Crew | null;
   private recorder: MemoryRecorder | null = null;
   /** The last recorded run. One is enough for whoever runs a network over and over, and no more memory is tied up. */
@@ -104,7 +102,10 @@ export class Core {
   private made: WasmTensor[] | null = null;
   /** By key, and by the kernel itself. */
   private readonly compiled = new Map<string, Compiled>();
-  private readonly ready = new WeakMap<Kernel, Compiled>();
+  private ready = new WeakMap<Kernel, Compiled>();
+  /** Where modules are for other threads to find, and how many ever were. */
+  private readonly published: Block[] = [];
+  private publications = 0;
   private readonly lastKernels = new WeakMap<object, Remembered>();
 
   constructor(
@@ -116,7 +117,7 @@ export class Core {
     this.threads = threads?.count ?? 1;
     this.packed = new PackedWeights(this.memory, () => this.forgetRecording());
     this.tile = tileOf(this.fused);
-    memory.makeRoom = () => this.forgetRecording();
+    memory.makeRoom = () => this.forgetRecording() || this.packed.forgetOldest();
   }
 
   // Recording
@@ -127,7 +128,11 @@ export class Core {
       this.recorder = recorder;
       this.memory.onAllocate = recorder && ((block) => recorder.allocated(block));
     };
-    return new MemoryRecorder(attach, (recorder) => this.keepRecording(recorder));
+    const { releases } = this.packed;
+    return new MemoryRecorder(attach, (recorder) => {
+      // Weights that were given back meanwhile are not where the run found them.
+      return this.packed.releases === releases ? this.keepRecording(recorder) : null;
+    });
   }
 
   private keepRecording(recorder: MemoryRecorder): Recording | null {
@@ -143,6 +148,11 @@ export class Core {
     known?.release();
     this.recording = null;
     return known !== null;
+  }
+
+  /** Bytes of memory that hold modules. */
+  get codeBytes(): number {
+    return this.published.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Bytes that the recorded run holds. */
@@ -393,6 +403,7 @@ export class Core {
 
   private compile(kernel: Kernel): Compiled {
     this.unrecorded();
+    if (this.compiled.size === MOST_KERNELS) this.forgetKernels();
     const { wasm, maximumPages, shared } = this.memory;
     const bytes = moduleOf(kernel, { maximumPages, shared });
     const module = new webAssembly.Module(bytes);
@@ -404,10 +415,18 @@ export class Core {
 
   /** Puts a module where other threads find it. */
   private publish(bytes: Uint8Array): SharedKernel {
-    const { address, bytes: taken } = this.memory.allocate(bytes.length);
-    this.codeBytes += taken;
-    new Uint8Array(this.memory.wasm.buffer, address, bytes.length).set(bytes);
-    return { id: this.compiled.size, address, length: bytes.length };
+    const block = this.memory.allocate(bytes.length);
+    this.published.push(block);
+    new Uint8Array(this.memory.wasm.buffer, block.address, bytes.length).set(bytes);
+    return { id: this.publications++, address: block.address, length: bytes.length };
+  }
+
+  /** Gives all kernels back; they are written again when they are needed. */
+  private forgetKernels(): void {
+    this.forgetRecording();
+    this.compiled.clear();
+    this.ready = new WeakMap();
+    for (const block of this.published.splice(0)) this.memory.release(block);
   }
 
   /** Sends the other threads home. The core must not be used any more. */

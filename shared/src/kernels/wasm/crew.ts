@@ -56,6 +56,9 @@ const CLOSED = 2 ** CHUNK_BITS - 1;
 /** What the job's number is when everybody may go home. */
 const DISMISSED = -1;
 
+/** Kernels that are remembered; a network has some fifty, but whoever edits one goes through many. */
+export const MOST_KERNELS = 500;
+
 /** How often a thread looks for the next job before it goes to sleep: for some fifty microseconds. */
 const LOOKS = 1500;
 
@@ -80,7 +83,14 @@ function work(control: Int32Array, signal: Signal | null, callOf: (kernel: Share
     if (index === CLOSED || index * size >= units || signal?.aborted) return;
     // A job is written while nothing may be claimed: what was read is of one job if the claim is still the same.
     if (Atomics.load(control, AT.claim) !== seen) continue;
-    const call = callOf(kernel);
+    let call: Export;
+    try {
+      call = callOf(kernel);
+    } catch (error) {
+      // The owner may have done the job meanwhile, and written something else over its kernel.
+      if (Atomics.load(control, AT.claim) !== seen) continue;
+      throw error;
+    }
     if (Atomics.compareExchange(control, AT.claim, seen, seen + 1) !== seen) continue;
     try {
       call(block, index * size, Math.min(units, (index + 1) * size));
@@ -145,7 +155,10 @@ export function serveCrew(start: CrewStart): void {
   const control = controlOf(memory);
   const known = new Map<number, Export>();
   const callOf = (kernel: SharedKernel): Export => {
-    const call = known.get(kernel.id) ?? compiled(memory, kernel);
+    const found = known.get(kernel.id);
+    if (found) return found;
+    if (known.size === MOST_KERNELS) known.clear();
+    const call = compiled(memory, kernel);
     known.set(kernel.id, call);
     return call;
   };

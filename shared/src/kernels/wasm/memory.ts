@@ -74,19 +74,28 @@ export class Memory {
     return this.floats.subarray(address / 4, address / 4 + count);
   }
 
-  /** @throws EngineError `too-large` where memory ends, with the bytes it would have to have. */
+  /**
+   * Where memory ends, whatever can be done without is given back first.
+   * @throws EngineError `too-large`, with the bytes that the memory would have to have.
+   */
   allocate(bytes: number): Block {
     const needed = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
-    const at = this.gaps.findIndex((gap) => gap.bytes >= needed);
-    const gap = this.gaps[at];
-    if (!gap && this.endWith(needed) > this.maximumPages * PAGE && this.makeRoom?.()) return this.allocate(bytes);
-    const address = gap ? gap.address : this.extend(needed);
-    if (gap) {
-      gap.address += needed;
-      gap.bytes -= needed;
-      if (gap.bytes === 0) this.gaps.splice(at, 1);
+    for (;;) {
+      const at = this.gaps.findIndex((gap) => gap.bytes >= needed);
+      const gap = this.gaps[at];
+      if (gap) {
+        const { address } = gap;
+        gap.address += needed;
+        gap.bytes -= needed;
+        if (gap.bytes === 0) this.gaps.splice(at, 1);
+        return this.handOut(address, needed);
+      }
+      try {
+        return this.handOut(this.extend(needed), needed);
+      } catch (error) {
+        if (needed > this.maximumPages * PAGE || !this.makeRoom?.()) throw error;
+      }
     }
-    return this.handOut(address, needed);
   }
 
   private handOut(address: number, bytes: number): Block {

@@ -1,6 +1,6 @@
 /**
  * Weights as kernels read them, packed once. What has been packed is remembered by the identity of the weight's object,
- * and given back when nobody has that object any more.
+ * and given back when nobody has that object any more, or when memory ends.
  */
 import type { Values } from "../values.ts";
 import type { Block, Memory } from "./memory.ts";
@@ -18,9 +18,13 @@ interface Known {
 }
 
 export class PackedWeights {
-  private known = new WeakMap<Values, Map<string, Known>>();
+  private readonly known = new WeakMap<Values, Map<string, Known>>();
+  /** Of all that is packed, the least recently used first. */
   private readonly blocks = new Set<Block>();
+  private readonly inUse = new Set<Block>();
   private readonly gone: FinalizationRegistry<Block>;
+  /** How often something has been given back: addresses that were known before may be somebody else's. */
+  releases = 0;
 
   /** @param onRelease told before packed weights are given back: whoever has their addresses must forget them. */
   constructor(
@@ -35,6 +39,15 @@ export class PackedWeights {
     let sum = 0;
     for (const block of this.blocks) sum += block.bytes;
     return sum;
+  }
+
+  /** Does work whose packed weights must stay where they are until it is done. */
+  during<T>(work: () => T): T {
+    try {
+      return work();
+    } finally {
+      this.inUse.clear();
+    }
   }
 
   /**
@@ -52,7 +65,7 @@ export class PackedWeights {
     const forms = this.known.get(weight) ?? new Map<string, Known>();
     this.known.set(weight, forms);
     const found = forms.get(key);
-    if (found?.bias === bias) return found.packed;
+    if (found && found.bias === bias && this.blocks.has(found.block)) return this.use(found);
     if (found) this.release(found.block);
     const start = 16 * Math.ceil(counts.weight / 16);
     const block = this.memory.allocate(4 * (start + counts.bias));
@@ -63,21 +76,39 @@ export class PackedWeights {
       this.memory.release(block);
       throw error;
     }
-    this.blocks.add(block);
     this.gone.register(weight, block);
-    forms.set(key, { bias, packed, block });
+    const made = { bias, packed, block };
+    forms.set(key, made);
+    return this.use(made);
+  }
+
+  /** Nobody has been waiting longer than what is used now. */
+  private use({ block, packed }: Known): Packed {
+    this.blocks.delete(block);
+    this.blocks.add(block);
+    this.inUse.add(block);
     return packed;
   }
 
   private release(block: Block): void {
     if (!this.blocks.delete(block)) return;
+    this.releases++;
     this.onRelease();
     this.memory.release(block);
+  }
+
+  /** Gives back what was not used for the longest time, if not in use now; whether there was anything. */
+  forgetOldest(): boolean {
+    for (const block of this.blocks) {
+      if (this.inUse.has(block)) continue;
+      this.release(block);
+      return true;
+    }
+    return false;
   }
 
   /** Gives everything back; it is packed again when it is needed. */
   clear(): void {
     for (const block of [...this.blocks]) this.release(block);
-    this.known = new WeakMap();
   }
 }

@@ -169,7 +169,7 @@ export class WasmBackend implements Backend<WasmTensor> {
   ): WasmTensor {
     if (!sizes.includes(0) && !this.notFinite.has(parts.weight)) {
       try {
-        return this.withActivation(parts, (all) => compute(this.core, x, all));
+        return this.core.packed.during(() => this.withActivation(parts, (all) => compute(this.core, x, all)));
       } catch (error) {
         if (!(error instanceof NotFinite)) throw error;
         this.notFinite.add(parts.weight);
