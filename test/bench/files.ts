@@ -7,9 +7,6 @@ import { load } from "js-yaml";
 import { median } from "./measure.ts";
 import { nativeModel } from "./models.ts";
 
-/** Rounds of which the median is taken. */
-const ROUNDS = 3;
-
 export interface FilesTimes {
   readonly files: number;
   /** Milliseconds to read and parse every file in one thread, without starting a process. */
@@ -19,8 +16,8 @@ export interface FilesTimes {
   readonly warm: Readonly<Record<1 | 2, number>>;
 }
 
-/** @param cli the built command line. */
-export function measureFiles(cli: string, files = 10_000, rounds = ROUNDS): FilesTimes {
+/** Medians over `rounds`. @param cli the built command line. */
+export function measureFiles(cli: string, rounds: number, files = 10_000): FilesTimes {
   const folder = mkdtempSync(join(tmpdir(), "convlint-bench-"));
   const models = join(folder, "models");
   for (let index = 0; index < files; index++) {
@@ -72,8 +69,8 @@ export interface LinesTimes {
   readonly checking: number;
 }
 
-/** Models of ten layers, as an architecture search writes them. */
-export function measureLines(cli: string, lines = 50_000, rounds = ROUNDS): LinesTimes {
+/** Models of ten layers, as an architecture search writes them; medians over `rounds`. */
+export function measureLines(cli: string, rounds: number, lines = 50_000): LinesTimes {
   const input = Array.from({ length: lines }, (_, index) => searchedModel(index)).join("\n");
   const parsing: number[] = [];
   const checking: number[] = [];

@@ -25,6 +25,12 @@ const CLI = fileURLToPath(new URL("./cli.js", import.meta.url));
 
 const PREVIEW = fileURLToPath(new URL("./preview-worker.js", import.meta.url));
 
+const options = process.argv.slice(2);
+
+/** Whole processes over many files run once in place of three times. */
+const QUICK = "--quick";
+const ROUNDS = options.includes(QUICK) ? 1 : 3;
+
 const example = (name: string) => readFileSync(new URL(`../examples/${name}.cnn.yaml`, import.meta.url), "utf8");
 
 const PATH = "model.cnn.yaml";
@@ -136,7 +142,7 @@ const PARTS: Readonly<Record<string, () => void | Promise<void>>> = {
   },
 
   files() {
-    const { files, parsing, cold, warm } = measureFiles(CLI);
+    const { files, parsing, cold, warm } = measureFiles(CLI, ROUNDS);
     const times = (value: number) => `${(value / parsing).toFixed(2)} ×`;
     const count = files.toLocaleString("en");
     row(`${count} files: js-yaml's load alone, one thread`, ms(parsing));
@@ -148,7 +154,7 @@ const PARTS: Readonly<Record<string, () => void | Promise<void>>> = {
   },
 
   lines() {
-    const { lines, parsing, checking } = measureLines(CLI);
+    const { lines, parsing, checking } = measureLines(CLI, ROUNDS);
     row("models of ten layers as lines, checked per second and core", `${Math.round((lines / checking) * 1000)}`);
     row("  against JSON.parse of the same lines", `${(checking / parsing).toFixed(2)} ×`);
   },
@@ -163,7 +169,7 @@ const PARTS: Readonly<Record<string, () => void | Promise<void>>> = {
   },
 };
 
-const asked = process.argv.slice(2);
+const asked = options.filter((option) => option !== QUICK);
 const strange = asked.filter((name) => !Object.hasOwn(PARTS, name));
 if (strange.length > 0) {
   console.error(`bench: no part is called ${strange.join(", ")}; there are ${Object.keys(PARTS).join(", ")}`);
