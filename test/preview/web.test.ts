@@ -67,6 +67,7 @@ for (const isolated of [false, true]) {
       await page.click(".view-line >> nth=0");
       await page.keyboard.press("Control+A");
       await page.keyboard.insertText(model);
+      await view.fill(".search input", "conv2d 0");
     }
 
     it("follows an edit with the reference's numbers", async () => {
@@ -82,7 +83,6 @@ for (const isolated of [false, true]) {
       await write(`{cnn: 1, input: [256, 56, 56], layers: [${layer}, ReLU]}`);
       await view.click(".status .secondary", { timeout: 30_000 });
       await shows(".status .text", /^Cancelled/);
-      await view.fill(".search input", "conv2d 0");
       // Its time stands there if it came to its end.
       const facts = await shows(".detail .facts", /480, 56, 56/);
       assert.equal(/ ms$| s$/.test(facts.trim()), !isolated, facts);

@@ -380,6 +380,15 @@ describe("the preview's worker", function () {
     await assert.rejects(page.ask({ kind: "export", what: "png", ...wide }, "file"), /too large/);
   });
 
+  it("says where a run stops in the words of the rule that told it", async () => {
+    const layers =
+      "  - {type: Conv2d, out_channels: 32, kernel_size: 3}\n  - {type: Conv2d, in_channels: 16, out_channels: 64, kernel_size: 3}\n";
+    page.text(`cnn: 1\ninput: [3, 32, 32]\nlayers:\n${layers}`);
+    const ended = await page.next("ended");
+    assert.deepEqual([ended.how, ended.node], ["stopped", "1"]);
+    assert.match(ended.message ?? "", /^Conv2d takes 16 channels but gets 32/);
+  });
+
   it("refuses what no machine computes, and runs the rest", async () => {
     const layers =
       "  - {type: Conv2d, out_channels: 4, kernel_size: 3}\n  - {type: Conv2d, out_channels: 90000000, kernel_size: 9}\n";

@@ -78,6 +78,8 @@ export class PreviewPanel implements Disposable {
   private hasText = false;
   private options = NO_OPTIONS;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Where the cursor went while the text rested. */
+  private cursorAhead: Selection | null = null;
   /** What the page made the editor select, which says nothing new to the page. */
   private revealed: Selection | null = null;
   private readonly parts: Disposable[];
@@ -199,6 +201,7 @@ export class PreviewPanel implements Disposable {
 
   private sendText(): void {
     clearTimeout(this.timer);
+    this.timer = undefined;
     if (!this.thread) {
       this.start();
       return;
@@ -207,6 +210,9 @@ export class PreviewPanel implements Disposable {
     this.send({ kind: "text", text: document.getText(), path: document.uri.path, version: document.version, options });
     this.hasText = true;
     for (const request of this.held.splice(0)) this.send(request);
+    const cursor = this.cursorAhead;
+    this.cursorAhead = null;
+    if (cursor) this.cursorMoved(cursor);
   }
 
   private sendBudget(): void {
@@ -351,6 +357,10 @@ export class PreviewPanel implements Disposable {
 
   private cursorMoved(selection: Selection | undefined): void {
     if (!selection) return;
+    if (this.timer !== undefined) {
+      this.cursorAhead = selection; // it is a place in a text that the worker does not have yet
+      return;
+    }
     const isOwn = this.revealed?.isEqual(selection);
     this.revealed = null;
     if (!isOwn) this.send({ kind: "cursor", offset: this.document.offsetAt(selection.active) });

@@ -55,9 +55,14 @@ export class Model {
     return this.blockedBy;
   }
 
-  /** Notes that a node does not run; what depends on it is blocked too. */
+  /**
+   * Notes that a node does not run; what depends on it is blocked too.
+   * @param why the engine's words, which stand where no rule has told the same in better ones.
+   */
   fail(node: number, why: string): void {
-    this.failed.set(node, why);
+    const drawn = this.diagram.nodes.find(({ id }) => id === this.idOf(node));
+    const told = drawn?.problems.find(({ severity }) => severity === "error");
+    this.failed.set(node, told?.message ?? why);
     this.blockedBy = blockedNodes(this.fit.sized!, this.failed);
     this.drawn = this.redrawn();
   }
