@@ -281,6 +281,20 @@ describe("the preview's worker", function () {
     assert.equal(png.name, "LeNet-0.png");
     const { width, height, channels } = decode(new Uint8Array(png.bytes));
     assert.deepEqual([width, height, channels], [2 * 58 + 2, 3 * 58 + 2, 4]);
+    const svg = await page.ask({ kind: "export", what: "svg", ...more }, "file");
+    assert.equal(svg.name, "LeNet-0.svg");
+    const drawing = new TextDecoder().decode(svg.bytes);
+    assert.equal(drawing.match(/<g /g)?.length, 6);
+    assert.equal(drawing.match(/h1v1h-1z/g)?.length, 6 * 28 * 28);
+    // A cell of the drawing has the colour of the picture's pixels: the first map's (14, 14).
+    const pixels = decode(new Uint8Array(png.bytes)).data;
+    const at = 4 * ((2 + 2 * 14) * width + 2 + 2 * 14);
+    const colour = [...pixels.slice(at, at + 3)].map((part) => part.toString(16).padStart(2, "0")).join("");
+    const path = drawing
+      .split("</g>")[0]!
+      .split("\n")
+      .find((line) => line.includes("M14 14h"));
+    assert.match(path!, new RegExp(`fill="#${colour}"`));
     const csv = await page.ask({ kind: "export", what: "csv", ...more }, "file");
     const lines = new TextDecoder().decode(csv.bytes).trimEnd().split("\r\n");
     assert.equal(lines.length, 14);
@@ -378,6 +392,7 @@ describe("the preview's worker", function () {
     assert.deepEqual([last.from, last.to], [99_999, 100_000]);
     const wide = { tensor, palette: "auto" as const, scale: 32 };
     await assert.rejects(page.ask({ kind: "export", what: "png", ...wide }, "file"), /too large/);
+    await assert.rejects(page.ask({ kind: "export", what: "svg", ...wide }, "file"), /too large.*save a PNG/);
   });
 
   it("says where a run stops in the words of the rule that told it", async () => {

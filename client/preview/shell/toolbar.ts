@@ -73,6 +73,7 @@ export class Toolbar {
       [
         ["", "Export …"],
         ["png", "Maps of the layer as PNG"],
+        ["svg", "Maps of the layer as SVG"],
         ["npy", "Tensor of the layer as .npy"],
         ["diagram-png", "Network as PNG"],
         ["diagram-svg", "Network as SVG"],

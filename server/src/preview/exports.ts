@@ -3,7 +3,7 @@ import { encode } from "fast-png";
 import { EngineError } from "#shared/kernels/values.ts";
 import type { PaletteName } from "#shared/preview/palette.ts";
 import type { Planes } from "#shared/preview/planes.ts";
-import type { Exported, TensorRef } from "#shared/preview/protocol.ts";
+import type { Exported, PlaneLayout, TensorRef } from "#shared/preview/protocol.ts";
 import { tilesOf } from "#shared/preview/tiles.ts";
 import { writeNpy } from "#shared/weights/npy.ts";
 import type { Analysis } from "../analysis.ts";
@@ -11,6 +11,8 @@ import { COLUMNS, layerTable, layerTableMarkdown, rowCells, totalCells } from ".
 
 /** Pixels of one picture at most. */
 const MOST_PIXELS = 2 ** 26;
+/** Cells of one vector picture at most: each is a shape of its own. */
+const MOST_CELLS = 2 ** 18;
 /** Pixels between the maps. */
 const GAP = 2;
 
@@ -38,6 +40,7 @@ export function exported(what: Exported, parts: ExportParts): ExportedFile {
   if (!planes || !tensor) throw new EngineError("mismatch", "no layer is chosen");
   const name = [model, safe(tensor.node), ...(tensor.weight ? [safe(tensor.weight)] : [])].join("-");
   if (what === "npy") return { name: `${name}.npy`, bytes: writeNpy(planes.values) as Uint8Array<ArrayBuffer> };
+  if (what === "svg") return { name: `${name}.svg`, bytes: textBytes(mapsDrawing(planes, parts)) };
   return { name: `${name}.png`, bytes: mapsPicture(planes, parts) };
 }
 
@@ -63,29 +66,39 @@ export function layerTableCsv(analysis: Analysis): string {
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
-/** All planes side by side, as near to a square as they go; slices of a volume in a row. */
-function mapsPicture(planes: Planes, { palette, bounds, scale: asked }: ExportParts): Uint8Array<ArrayBuffer> {
-  const { planes: count, depth, height, width, group } = planes.layout;
+/** Where the maps go: side by side, as near to a square as they go; slices of a volume in a row. */
+function arranged({ planes, depth, height, width, group }: PlaneLayout, asked: number) {
   const scale = Math.min(Math.max(Math.trunc(asked) || 1, 1), 32);
   const [cellWidth, cellHeight] = [width * scale + GAP, height * scale + GAP];
-  const maps = count * depth;
+  const maps = planes * depth;
   const across =
     depth > 1 ? depth : group > 1 ? group : Math.max(1, Math.round(Math.sqrt((maps * cellHeight) / cellWidth)));
-  const rows = Math.ceil(maps / across);
-  const [pixelsWide, pixelsHigh] = [across * cellWidth + GAP, rows * cellHeight + GAP];
+  const size = [across * cellWidth + GAP, Math.ceil(maps / across) * cellHeight + GAP] as const;
+  const placeOf = (map: number) =>
+    [GAP + (map % across) * cellWidth, GAP + Math.floor(map / across) * cellHeight] as const;
+  return { scale, maps, size, placeOf };
+}
+
+/** One map with a pixel for each cell. */
+function pixelsOf(planes: Planes, map: number, { palette, bounds }: ExportParts): Uint8ClampedArray {
+  const { depth, height, width } = planes.layout;
+  const [plane, slice] = [Math.floor(map / depth), map % depth];
+  const request = { from: plane, to: plane + 1, slice, width, height, palette, range: "tensor" } as const;
+  return tilesOf(planes, request, bounds).rgba;
+}
+
+function mapsPicture(planes: Planes, parts: ExportParts): Uint8Array<ArrayBuffer> {
+  const { height, width } = planes.layout;
+  const { scale, maps, size, placeOf } = arranged(planes.layout, parts.scale);
+  const [pixelsWide, pixelsHigh] = size;
   if (pixelsWide * pixelsHigh > MOST_PIXELS) {
     const most = `${MOST_PIXELS / 2 ** 20} million`;
     throw new EngineError("too-large", `a picture of ${pixelsWide}×${pixelsHigh} pixels is too large: at most ${most}`);
   }
   const data = new Uint8ClampedArray(4 * pixelsWide * pixelsHigh);
   for (let map = 0; map < maps; map++) {
-    const [plane, slice] = [Math.floor(map / depth), map % depth];
-    const { rgba } = tilesOf(
-      planes,
-      { from: plane, to: plane + 1, slice, width, height, palette, range: "tensor" },
-      bounds,
-    );
-    const [left, top] = [GAP + (map % across) * cellWidth, GAP + Math.floor(map / across) * cellHeight];
+    const rgba = pixelsOf(planes, map, parts);
+    const [left, top] = placeOf(map);
     for (let y = 0; y < height * scale; y++) {
       const from = 4 * width * Math.floor(y / scale);
       for (let x = 0; x < width * scale; x++) {
@@ -96,4 +109,39 @@ function mapsPicture(planes: Planes, { palette, bounds, scale: asked }: ExportPa
     }
   }
   return encode({ width: pixelsWide, height: pixelsHigh, data, channels: 4, depth: 8 }) as Uint8Array<ArrayBuffer>;
+}
+
+/** The same as shapes: in every map one path for each colour. */
+function mapsDrawing(planes: Planes, parts: ExportParts): string {
+  const { height, width, depth } = planes.layout;
+  const { scale, maps, size, placeOf } = arranged(planes.layout, parts.scale);
+  const cells = maps * height * width;
+  if (cells > MOST_CELLS) {
+    const counted = `${cells.toLocaleString("en-US")} values`;
+    const most = MOST_CELLS.toLocaleString("en-US");
+    throw new EngineError("too-large", `a drawing of ${counted} is too large: at most ${most}, save a PNG instead`);
+  }
+  const [wide, high] = size;
+  const drawn = [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${wide}" height="${high}" shape-rendering="crispEdges">`,
+  ];
+  for (let map = 0; map < maps; map++) {
+    const rgba = pixelsOf(planes, map, parts);
+    const paths = new Map<string, string>();
+    for (let cell = 0; cell < height * width; cell++) {
+      const colour = [...rgba.subarray(4 * cell, 4 * cell + 3)]
+        .map((part) => part.toString(16).padStart(2, "0"))
+        .join("");
+      const square = `M${cell % width} ${Math.floor(cell / width)}h1v1h-1z`;
+      paths.set(colour, (paths.get(colour) ?? "") + square);
+    }
+    const [x, y] = placeOf(map);
+    const slice = depth > 1 ? `, slice ${map % depth}` : "";
+    drawn.push(
+      `<g transform="translate(${x} ${y}) scale(${scale})"><title>${Math.floor(map / depth)}${slice}</title>`,
+      ...[...paths].map(([colour, path]) => `<path fill="#${colour}" d="${path}"/>`),
+      "</g>",
+    );
+  }
+  return [...drawn, "</svg>", ""].join("\n");
 }

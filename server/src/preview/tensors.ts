@@ -157,7 +157,7 @@ export class Tensors {
   }: Extract<Request, { kind: "export" }>): Promise<Answered> {
     const model = this.model();
     if (!model) throw new Refusal("There is no model.");
-    const planes = tensor && (what === "png" || what === "npy") ? await this.planesOf(tensor) : null;
+    const planes = tensor && (what === "png" || what === "svg" || what === "npy") ? await this.planesOf(tensor) : null;
     const bounds = planes && this.boundsOf(planes);
     const palette: PaletteName = asked === "auto" ? paletteFor(bounds) : asked;
     const { name, bytes } = exported(what, { analysis: model.analysis, tensor, planes, bounds, palette, scale });

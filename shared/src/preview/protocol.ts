@@ -317,7 +317,7 @@ export interface Amount {
   readonly seconds: number;
 }
 
-export type Exported = "png" | "npy" | "markdown" | "csv";
+export type Exported = "png" | "svg" | "npy" | "markdown" | "csv";
 
 // ---- what is said ----
 
