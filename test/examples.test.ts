@@ -10,6 +10,7 @@ import { Configs } from "#server/config/resolve.ts";
 import { layerTable, shapesText } from "#server/features/layerTable.ts";
 import { rules } from "#server/rules/index.ts";
 import { examplesOf, pages, type ShownExample } from "#server/rules/pages.ts";
+import { findingsOf, infer } from "#shared/graph/infer.ts";
 
 const folder = fileURLToPath(new URL("../examples/", import.meta.url));
 
@@ -73,6 +74,17 @@ describe("broken examples", () => {
 
   it("there is one for every rule", () => {
     deepEqual(readdirSync(broken).sort(), [CONFIG, ...named.map(([, name]) => name)].sort());
+  });
+
+  it("inference finds one by one what it finds at once", () => {
+    let count = 0;
+    for (const [, name] of named) {
+      const graph = analyse(readFileSync(join(broken, name), "utf8"), name)?.graph;
+      const { findings } = infer(graph!);
+      deepEqual([...findingsOf(graph!)], findings);
+      count += findings.length;
+    }
+    ok(count > 0);
   });
 
   for (const [code, name] of named) {
