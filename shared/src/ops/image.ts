@@ -97,15 +97,24 @@ export interface Kernel {
   readonly bias: Values | null;
 }
 
-/** The output channel of every element of a weight whose first axis is the output channels. */
-function rows({ dims, data }: Values): (at: number) => number {
-  const length = data.length / dims[0]!;
-  return (at) => Math.floor(at / length);
+/** A weight as stretches of numbers that belong to one output channel each. */
+export interface Stretches {
+  readonly length: number;
+  channelOf(stretch: number): number;
+}
+
+function scaled({ dims, data }: Values, by: Values, { length, channelOf }: Stretches): Values {
+  const result = new Float32Array(data.length);
+  for (let start = 0; start < data.length; start += length) {
+    const factor = by.data[channelOf(start / length)]!;
+    for (let at = start; at < start + length; at++) result[at] = data[at]! * factor;
+  }
+  return { dims, data: result };
 }
 
 /**
  * The operator's `weight` and `bias`, with what is to be folded worked in: every output channel's weights times its scale.
- * @param channelOf the output channel that element `at` of the weight belongs to; the first axis by default.
+ * @param stretches of the weight; one for each index of the first axis by default.
  */
 export function kernelOf(
   {
@@ -114,19 +123,16 @@ export function kernelOf(
     folded,
     derived,
   }: Pick<Execution<{ readonly bias: boolean }>, "attrs" | "weight" | "folded" | "derived">,
-  channelOf?: (at: number) => number,
+  stretches?: Stretches,
   name = "weight",
 ): Kernel {
   const weight = named(name);
   const bias = attrs.bias ? named("bias") : null;
   if (!folded) return { weight, bias };
-  const channel = channelOf ?? rows(weight);
   const { mean, scale, shift } = folded;
+  const rows: Stretches = { length: weight.data.length / weight.dims[0]!, channelOf: (row) => row };
   return {
-    weight: derived("folded weight", () => ({
-      dims: weight.dims,
-      data: weight.data.map((value, at) => value * scale.data[channel(at)]!),
-    })),
+    weight: derived("folded weight", () => scaled(weight, scale, stretches ?? rows)),
     bias: derived("folded bias", () => ({
       dims: shift.dims,
       data: shift.data.map((value, at) => ((bias?.data[at] ?? 0) - mean.data[at]!) * scale.data[at]! + value),

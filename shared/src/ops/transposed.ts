@@ -115,13 +115,12 @@ function transposed(axes: number): Operator {
         const { groups, out_channels: out } = execution.attrs;
         const { dims, data } = execution.weight("weight");
         const [count, perGroup] = [dims[0]!, dims[1]!];
-        const cells = data.length / (count * perGroup);
-        const channelOf = (at: number) => {
-          const group = Math.floor(at / cells / perGroup / (count / groups));
-          return (group * (out / groups) + (Math.floor(at / cells) % perGroup)) % out;
+        const channelOf = (filter: number) => {
+          const group = Math.floor(filter / perGroup / (count / groups));
+          return (group * (out / groups) + (filter % perGroup)) % out;
         };
         const epilogue = imageEpilogue(backend, execution.epilogue, layout);
-        const kernel = kernelOf(execution, channelOf);
+        const kernel = kernelOf(execution, { length: data.length / (count * perGroup), channelOf });
         return [backend.convolveTransposed(image, { ...kernel, axes: placements(execution), groups, ...epilogue })];
       }),
     example: {
