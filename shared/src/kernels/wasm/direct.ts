@@ -27,7 +27,7 @@ const OFFSETS = 6;
 const NARROW = 3;
 
 /** Terms that one accumulator sums up before it is added to the rest, so that errors do not grow with channels. */
-const CHAIN = 1152;
+const CHAIN = 576;
 
 /** Stretches of memory that the sum of one output runs over, the same for every tap row. */
 function stretches({ kernel, dilation, channels, x }: DirectGeometry) {
