@@ -150,8 +150,12 @@ describe("lsp: hostile input", () => {
     const source = new CancellationTokenSource();
     const range = { start: { line: 0, character: 0 }, end: { line: 9, character: 0 } };
     const params = { textDocument: { uri: URI }, range };
+    // Both in one piece, or a quick server answers between them.
+    const { stdin } = editor.process;
+    stdin!.cork();
     const answer = editor.connection.sendRequest("textDocument/inlayHint", params, source.token);
     source.cancel();
+    setImmediate(() => stdin!.uncork());
     await rejects(answer, { code: LSPErrorCodes.RequestCancelled });
     deepEqual(await editor.labels(URI), LENET_SIZES);
   });
