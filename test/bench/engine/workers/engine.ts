@@ -25,9 +25,9 @@ function watched(made: WasmBackend): WasmBackend {
   return made;
 }
 
-const LAYOUT = /^(rows|pixels|copy|transpose|relayout)/;
+const LAYOUT = /^(pack|copy|transpose)$/;
 
-/** Which algorithm was chosen: the kernels that are no mere change of layout. */
+/** Which algorithm was chosen: the kernels that do not merely pack or change layouts. */
 function chosen(): string {
   return [...kernels].filter((name) => !LAYOUT.test(name)).join(" + ") || "reference";
 }
