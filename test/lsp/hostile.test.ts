@@ -1,6 +1,7 @@
 /** What no editor should send, and texts that nobody should write: the server answers and lives on. */
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import fc from "fast-check";
 import { CancellationTokenSource, LSPErrorCodes } from "vscode-languageserver/node";
 import { ensureBuilt } from "../harness/build.ts";
@@ -151,11 +152,10 @@ describe("lsp: hostile input", () => {
     const range = { start: { line: 0, character: 0 }, end: { line: 9, character: 0 } };
     const params = { textDocument: { uri: URI }, range };
     // Both in one piece, or a quick server answers between them.
-    const { stdin } = editor.process;
-    stdin!.cork();
+    const send = inOnePiece(editor.process.stdin!);
     const answer = editor.connection.sendRequest("textDocument/inlayHint", params, source.token);
     source.cancel();
-    setImmediate(() => stdin!.uncork());
+    await send((bytes) => bytes.includes("$/cancelRequest"));
     await rejects(answer, { code: LSPErrorCodes.RequestCancelled });
     deepEqual(await editor.labels(URI), LENET_SIZES);
   });
@@ -168,6 +168,24 @@ describe("lsp: hostile input", () => {
     await exit;
   });
 });
+
+/** Keeps what is written to a stream back, until it is enough and goes out at once. */
+function inOnePiece(stream: Writable): (isEnough: (bytes: Buffer) => boolean) => Promise<void> {
+  const { write } = stream;
+  const pieces: Buffer[] = [];
+  // A writer waits for one piece to be gone before it writes the next.
+  stream.write = (piece: unknown, encoding?: unknown, written?: unknown) => {
+    pieces.push(Buffer.from(piece as string));
+    const done = typeof encoding === "function" ? encoding : written;
+    if (typeof done === "function") queueMicrotask(() => done());
+    return true;
+  };
+  return async (isEnough) => {
+    while (!isEnough(Buffer.concat(pieces))) await new Promise(setImmediate);
+    stream.write = write;
+    stream.write(Buffer.concat(pieces));
+  };
+}
 
 /** Not between the halves of a surrogate pair or of CRLF, where no editor puts an edit. */
 function clean(text: string, offset: number): number {
